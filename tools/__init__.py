@@ -1,0 +1,1 @@
+"""How the notebooks are built, checked and shown. The package `course_utils` never imports from here."""

@@ -1,0 +1,170 @@
+"""A chapter: its source, what it says about itself, and the notebook built from it, still without outputs.
+
+Everything here is a pure function of the source, so that the rebuild check can compare byte for byte.
+"""
+
+import ast
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from tools.project import NOTEBOOKS, repository
+
+NEW_CELL = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+SETUP = '''\
+# On Colab and Kaggle: install the course, and leave the platform's own packages as they are.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("course_utils") is None:
+    course = "{repository}/archive/refs/heads/main.zip"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", course], check=True)
+'''
+
+
+class ChapterError(ValueError):
+    """A source that breaks the conventions of tools/build_notebooks.py; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One `notebooks/source/NN_name.py`; title and minutes come from its `platforms.start(...)` call."""
+
+    source: Path
+    title: str
+    minutes_cpu: float
+    minutes_gpu: float
+
+    @property
+    def name(self) -> str:
+        """NN_name"""
+        return self.source.stem
+
+    @property
+    def number(self) -> str:
+        """NN"""
+        return self.name.split("_")[0]
+
+    @property
+    def heading(self) -> str:
+        """The first line of the first cell."""
+        return f"# {self.number} · {self.title}"
+
+    @property
+    def notebook(self) -> Path:
+        """Where the built notebook lies: one folder above the source."""
+        return self.source.parent.parent / f"{self.name}.ipynb"
+
+
+def find(names: list[str] | None = None, notebooks: Path = NOTEBOOKS) -> list[Chapter]:
+    """The chapters of a notebooks folder, in order; `names` such as 04 or 04_attention pick some of them."""
+    sources = sorted((notebooks / "source").glob("*.py"))
+    if not sources:
+        raise ChapterError(f"{notebooks / 'source'}: found no chapter NN_name.py there.")
+    for source in sources:
+        if not re.fullmatch(r"\d\d_[a-z0-9_]+", source.stem):
+            raise ChapterError(f"{source}: a chapter is called NN_name.py, such as 04_attention.py.")
+    known = {source.stem: source for source in sources}
+    chosen = [_pick(name, known) for name in names] if names else sources
+    return [_read(source) for source in chosen]
+
+
+def structure(chapter: Chapter) -> NotebookNode:
+    """The notebook of a chapter before it is executed: no outputs, no counts, fixed ids and metadata."""
+    text = chapter.source.read_text(encoding="utf-8")
+    parsed = jupytext.reads(text, fmt="py:percent")
+    _check_opening(parsed.cells, chapter)
+    seen: Counter = Counter()
+    cells = []
+    for cell in parsed.cells:
+        source = _fill_in(cell.source, chapter)
+        kind = f"{cell.cell_type}\n{source}"
+        seen[kind] += 1
+        identity = hashlib.sha256(f"{chapter.name}\n{kind}\n{seen[kind]}".encode()).hexdigest()[:12]
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type not in NEW_CELL:
+            raise ChapterError(f"{chapter.source}: a {cell.cell_type} cell; only code and markdown will do.")
+        cells.append(NEW_CELL[cell.cell_type](source, id=identity, metadata={"tags": tags} if tags else {}))
+    return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
+    """A copy of a notebook as it was before it was executed."""
+    bare = nbformat.from_dict(notebook)
+    for cell in bare.cells:
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = None, []
+    return bare
+
+
+def serialise(notebook: NotebookNode) -> str:
+    """The text of an .ipynb file."""
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def badges(chapter: Chapter) -> str:
+    """Markdown of the two badges that open a chapter on Colab and on Kaggle."""
+    address = repository()
+    path = f"blob/main/notebooks/{chapter.name}.ipynb"
+    colab = f"https://colab.research.google.com/github/{address.split('/', 3)[3]}/{path}"
+    kaggle = f"https://kaggle.com/kernels/welcome?src={address}/{path}"
+    return (
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
+        f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]({kaggle})"
+    )
+
+
+def _check_opening(cells: list[NotebookNode], chapter: Chapter) -> None:
+    """The first cell holds heading and badges, the first code cell begins with the set-up."""
+    first = cells[0].source
+    if not first.startswith(chapter.heading + "\n") or "{{chapter_badges}}" not in first:
+        raise ChapterError(
+            f"{chapter.source}: the first cell must begin with the heading {chapter.heading!r} "
+            "(the title given to platforms.start) and hold {{chapter_badges}}."
+        )
+    code = next(cell.source for cell in cells if cell.cell_type == "code")
+    if not code.startswith("# {{setup}}\n"):
+        raise ChapterError(chapter.source.name + ": the first code cell must begin with '# {{setup}}'.")
+
+
+def _fill_in(source: str, chapter: Chapter) -> str:
+    """Replace the placeholders of a cell."""
+    setup = SETUP.replace("{repository}", repository())
+    return (
+        source.replace("# {{setup}}\n", setup + "\n")
+        .replace("{{chapter_badges}}", badges(chapter))
+        .replace("{{repository}}", repository())
+    )
+
+
+def _pick(name: str, known: dict[str, Path]) -> Path:
+    found = [source for stem, source in known.items() if name in (stem, stem.split("_")[0])]
+    if len(found) != 1:
+        raise ChapterError(f"Unknown chapter {name!r}. Known: {', '.join(known)}.")
+    return found[0]
+
+
+def _read(source: Path) -> Chapter:
+    """Read title and minutes from the call platforms.start(title, minutes_cpu=..., minutes_gpu=...)."""
+    expected = 'platforms.start("Title", minutes_cpu=1, minutes_gpu=1)'
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"), filename=str(source))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "platforms.start":
+            try:
+                title, *_ = [ast.literal_eval(argument) for argument in node.args]
+                minutes = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+                return Chapter(source, title, minutes["minutes_cpu"], minutes["minutes_gpu"])
+            except (ValueError, KeyError) as error:
+                raise ChapterError(f"{source}:{node.lineno}: expected literals as in {expected}.") from error
+    raise ChapterError(f"{source}: found no call {expected}; it belongs in the first code cell.")
