@@ -20,7 +20,7 @@ class LabelSet(NamedTuple):
 
 
 class CityscapesId(NamedTuple):
-    """One row of Cityscapes' label table. `train_id` is the class among the 19, `category` names the one among the 7."""
+    """One row of Cityscapes' label table: `train_id` is the class among the 19, `category` that among the 7."""
 
     id: int
     name: str
@@ -68,7 +68,7 @@ CITYSCAPES_IDS = tuple(
         (-1, "licence plate", VOID, "void"),
     ]
 )
-"""The 35 ids of Cityscapes' `labelIds` images. The licence plate's id is -1, so it stands last, where index -1 finds it."""
+"""The 35 ids of Cityscapes' `labelIds` images. The licence plate's id is -1: it stands last, where -1 finds it."""
 
 _CITYSCAPES_7 = LabelSet(
     ("flat", "construction", "object", "nature", "sky", "human", "vehicle"),
@@ -93,7 +93,8 @@ _CITYSCAPES_19 = LabelSet(
 )  # fmt: skip
 
 _NYUV2_13 = LabelSet(
-    ("bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table", "tv", "wall", "window"),
+    ("bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table",
+     "tv", "wall", "window"),
     (
         (200, 91, 18), (175, 241, 121), (245, 250, 250), (0, 108, 190), (125, 80, 35), (189, 121, 171), (255, 232, 41),
         (126, 5, 60), (18, 167, 95), (238, 151, 17), (46, 57, 106), (184, 190, 177), (61, 205, 255),

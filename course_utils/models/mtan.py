@@ -67,7 +67,7 @@ class MTAN(nn.Module):
         return (predictions, attention) if return_attention else predictions
 
     def shared_features(self, images: Tensor) -> tuple[list[Shared], list[Shared]]:
-        """Run the shared SegNet once; u and p of each encoder level and of each decoder level, both in order of level."""
+        """Run the shared SegNet once: u and p of each encoder level, and of each decoder level, by level."""
         going_down, indices = [], []
         features = images
         for first, *others in self.encoder.blocks:

@@ -56,7 +56,7 @@ def unpool(features: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """Five blocks, F_0 to F_4 channels. Between blocks, `pool` halves the size. Iterate over `blocks` to use it."""
+    """Five blocks, F_0 to F_4 channels. After each, `pool` halves the size."""
 
     def __init__(self, filters: Sequence[int]) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(block(inputs[j], filters[j], CONVOLUTIONS[j]) for j in LEVELS)
 
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """[B, 3, H, W] -> the smallest features [B, F_4, H/32, W/32], and each level's indices and (H, W) for `unpool`."""
+        """[B, 3, H, W] -> the smallest features [B, F_4, H/32, W/32], and each level's indices and (H, W)."""
         features, indices, sizes = images, [], []
         for convolutions in self.blocks:
             features = convolutions(features)
