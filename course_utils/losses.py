@@ -1,4 +1,4 @@
-"""The losses of the three dense tasks: the paper's equations 5 to 7, averaged over valid pixels only.
+"""The losses of the three dense tasks: the paper's equations 4 to 6, averaged over valid pixels only.
 
 Each is a scalar that is 0, with gradient 0, where no pixel of the batch is valid. What a network predicts at an
 invalid pixel, be it infinite, reaches neither the loss nor its gradient. Built in chapter 03.

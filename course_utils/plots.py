@@ -54,7 +54,7 @@ _TALLEST = 2.2  # a picture
 _LEFT, _TOP, _FOOTER = 0.4, 0.5, 1.3
 _LINE = 0.2  # height of a line of text
 
-_STYLE = {
+STYLE = {
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same on every machine
@@ -72,6 +72,7 @@ _STYLE = {
     "lines.linewidth": 1.8,
     "lines.markersize": 4,
 }
+"""The look of every figure; `plt.rcParams.update(STYLE)` gives it to figures drawn with plain matplotlib."""
 _LINE_STYLES = ("-", "--", ":", "-.")
 _LOSS_LABELS = {"cross_entropy": "cross-entropy\n(nats)", "l1": "L1", "cosine": "1 − cosine"}
 _METRIC_LABELS = {"mean_iou": "mean IoU", "absolute_error": "absolute error", "mean_angle": "mean angle"}
@@ -84,7 +85,7 @@ def _styled(draw: Callable) -> Callable:
     def drawn_in_style(*args, **options):
         import matplotlib.pyplot as plt
 
-        with plt.rc_context(_STYLE):
+        with plt.rc_context(STYLE):
             return draw(*args, **options)
 
     return drawn_in_style

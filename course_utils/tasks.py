@@ -51,7 +51,7 @@ class Task:
 
 
 def segmentation(classes: int = 7, name: str = "segmentation", target: str = "segmentation") -> Task:
-    """Semantic segmentation: a class for every pixel; cross-entropy (the paper's eq. 5); mIoU and pixel accuracy.
+    """Semantic segmentation: a class for every pixel; cross-entropy (the paper's eq. 4); mIoU and pixel accuracy.
 
     Args:
         classes: any number from 2; 2, 7, 13 and 19 are drawn in the colours of their label set.
@@ -67,7 +67,7 @@ def segmentation(classes: int = 7, name: str = "segmentation", target: str = "se
 
 
 def depth(inverse: bool = True, name: str = "depth", target: str = "depth") -> Task:
-    """Depth of every pixel; mean absolute error as loss (the paper's eq. 6); absolute and relative error as metrics.
+    """Depth of every pixel; mean absolute error as loss (the paper's eq. 5); absolute and relative error as metrics.
 
     Args:
         inverse: whether the data set gives inverse depth (street scenes: disparity / 65535) or metres (indoors). The
@@ -80,7 +80,7 @@ def depth(inverse: bool = True, name: str = "depth", target: str = "depth") -> T
 
 
 def normals(name: str = "normals", target: str = "normals") -> Task:
-    """Surface normals; 1 - cosine as loss (the paper's eq. 7); angles in degrees as metrics. Output of unit length."""
+    """Surface normals; 1 - cosine as loss (the paper's eq. 6); angles in degrees as metrics. Output of unit length."""
     unit_length = partial(F.normalize, dim=1)
     return Task(
         name, 3, losses.cosine, metrics.Normals, "mean_angle", False, draw_normals, target, unit_length, unit="°"

@@ -41,7 +41,7 @@ class Equal(nn.Module):
 
 
 def dwa_weights(last: Tensor, before_last: Tensor, temperature: float) -> Tensor:
-    """Dynamic weight average (the paper's eq. 8): K * softmax(w / T), w_k = L_k(t-1) / L_k(t-2).
+    """Dynamic weight average (the paper's eq. 7): K * softmax(w / T), w_k = L_k(t-1) / L_k(t-2).
 
     Args:
         last, before_last: mean unweighted training losses [K] of the last epoch and of the one before it.

@@ -1,4 +1,4 @@
-"""The attention module of MTAN (the paper's section 3.2, eq. 1 to 3): one soft mask per task and feature channel.
+"""The attention module of MTAN (the paper's section 3.2, eq. 1 and 2): one soft mask per task and feature channel.
 
 Built in chapter 04. Names as in the paper: p is the shared feature that a mask multiplies, u the shared feature that
 the mask is computed from, a the mask, and a * p the attended feature, which belongs to one task.
