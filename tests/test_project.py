@@ -88,6 +88,12 @@ def test_the_chapter_table_is_up_to_date():
     assert text == readme.with_table(text, chapters.find()), "Run: make readme"
 
 
+def test_the_first_chapter_gives_every_chapter_and_its_minutes():
+    found = chapters.find()
+    rows = re.findall(r"^# \| \[?(\d\d)\b.*\| (\d+) \|$", found[0].source.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(chapter.number, f"{chapter.minutes_cpu:g}") for chapter in found]
+
+
 @pytest.mark.parametrize("name, phrase", [("LICENSE", "MIT License"), ("LICENSE-TEXT", "CC BY 4.0")])
 def test_the_licences_are_there(name, phrase):
     assert phrase in (ROOT / name).read_text(encoding="utf-8")

@@ -23,14 +23,17 @@ METADATA = {
 }
 
 SETUP = '''\
-# On Colab and Kaggle: install the course, and leave the platform's own packages as they are.
+# In a clone of the course, course_utils lies one folder up. On Colab and Kaggle: install it, and leave the
+# platform's own packages as they are.
 import importlib.util
 import subprocess
 import sys
 
+sys.path.append("..")
 if importlib.util.find_spec("course_utils") is None:
     course = "{repository}/archive/refs/heads/main.zip"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", course], check=True)
+    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", course]).returncode:
+        raise SystemExit("The course could not be installed. Switch the internet on, then run this cell again.")
 '''
 
 

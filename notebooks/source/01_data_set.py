@@ -138,7 +138,8 @@ for rule in checks[0]:
 # * The ids are also sorted into seven **categories**. The MTAN paper trains on these seven (its Table 1).
 # * For two classes, people and vehicles are the foreground and everything else the background.
 #
-# The package holds the list of the ids, because it is a fact and not a thing to build:
+# The package holds the list of the ids, because it is a fact and not a thing to build. Each row has the id, its
+# name, its number among the 19 classes (`train_id`, with −1 for void) and its category:
 
 # %%
 print(labels.CITYSCAPES_IDS[7])
@@ -547,8 +548,6 @@ print("classes, colours, corners:", classes_of.shape, colours.shape, polygons.sh
 
 
 # %%
-
-
 def face_normal(corners):
     normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
     return normal / np.linalg.norm(normal)
@@ -612,13 +611,14 @@ def rasterise(polygons, camera):
 # %%
 surface, inverse_metres = rasterise(polygons, camera)
 for number, name in enumerate(["sky", *scene]):
-    print(f"{name:<13} {(surface == number).mean():5.1%} of the pixels")
+    print(f"{name:<13} {(surface == number).mean():3.0%} of the pixels")
 other_way_round = rasterise(polygons[::-1], camera)[1]
 print("the order does not matter:", np.array_equal(other_way_round, inverse_metres))
 
 # %% [markdown]
-# That is the whole drawing program. From `surface` everything else is a look-up, by a table again: the class
-# of the polygon, its normal, its colour.
+# Nothing would change: the z-buffer compares depths, and never asks who came first. That is the whole drawing
+# program. From `surface` everything else is a look-up, by a table again: the class of the polygon, its normal,
+# its colour.
 #
 # Two details. Normals in a sample count $y$ up and $z$ *towards the viewer*, so we turn the camera's $y$ and
 # $z$ round. And a picture needs **light**: a surface is the brighter, the more it looks towards the sun (the
@@ -741,7 +741,7 @@ print("nearer below:", normals_from_depth(floor, tiny_camera).ravel().round(3) +
 # noise as a good stereo program has it: a quarter of a pixel.
 #
 # **Predict.** How large is the angle on the road, and on the left facade, after the rounding? And with the
-# noise: 1°, 10° or 50°?
+# noise: about 1°, 10° or 50°?
 
 
 # %%
@@ -750,6 +750,12 @@ def degrees_between(a, b):
     return np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=0) / 2, 0, 1)))
 
 
+def all_three(mask):
+    """Where a pixel, its neighbour to the right and the one below are all in the mask."""
+    return mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:]
+
+
+# %%
 q = street["depth"][0].double().numpy()
 noise = np.random.default_rng(0).normal(0, 0.25 * 256, q.shape)  # in steps of the file
 versions = {
@@ -758,13 +764,6 @@ versions = {
     "with noise": np.maximum(q * 65535 + noise, 1) / 65535 * (q > 0),
 }
 drawn = street["normals"].double().numpy()[:, :-1, :-1]
-
-
-def all_three(mask):
-    """Where a pixel, its neighbour to the right and the one below are all in the mask."""
-    return mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:]
-
-
 for name, values in versions.items():
     angle = degrees_between(normals_from_depth(values, camera), drawn)
     medians = [np.median(angle[all_three(surface == number)]) for number in (1, 2)]
@@ -1156,9 +1155,9 @@ print("the middle, zoomed by 2\n" + str(zoom(four, 2, top=1, left=1)["depth"][0]
 # The four middle values 0.06, 0.07, 0.10 and 0.11 are doubled, and each fills four pixels.
 #
 # The check is the road. Section 5 says that on the road $1/Z = (v - v_0)/(f h)$. This holds for every
-# picture that a camera at height $h$ takes of a flat road, the zoomed one too: halving all distances
-# along the line of sight leaves the road in its plane. We zoom in on the centre, so the horizon stays where
-# it is. So **at the same row, before and after, the road must have the same inverse depth.**
+# picture that a camera at height $h$ takes of a flat road, the zoomed one too: the zoom halves $Z$ and leaves
+# the height $Y$ of each point as it is, so the road stays in its plane. We zoom in on the centre, so the horizon
+# stays where it is. So **at the same row, before and after, the road must have the same inverse depth.**
 #
 # **Predict.** Near the lower border the road has $q \approx 0.3$. What does the zoomed picture show there if
 # $q$ is multiplied by 2, left alone, or divided by 2?

@@ -3,20 +3,21 @@
 #
 # {{chapter_badges}}
 #
-# You will build **SegNet**: an encoder that makes a picture small to understand it, a decoder that makes it
-# large again to answer for every pixel, and the indices that the one hands to the other.
+# In this chapter you build **SegNet**: an encoder that makes a picture small to understand it, a decoder that
+# makes it large again to answer for every pixel, and the indices that the one hands to the other.
 #
-# After this chapter you can
+# **After this chapter you can**
 #
-# * **explain** why a network that labels every pixel needs an encoder and a decoder, and compute its
-#   receptive field,
-# * **compute** a convolution, a max-pool with indices and an unpool by hand,
-# * **predict** the shape of every tensor and the number of parameters of every layer,
-# * **train** one task with a loop of eight lines and say honestly how good the result is.
+# * explain why a network that labels every pixel needs an encoder and a decoder, and compute its receptive
+#   field;
+# * compute a convolution, a max-pool with indices and an unpool by hand;
+# * predict the shape of every tensor and the number of parameters of every layer;
+# * train one task with a loop of eight lines and say honestly how good the result is.
 #
-# Time: about 45 minutes reading, 1 on a laptop, 20 on a T4 with real Cityscapes.
+# **Time:** about 45 minutes of reading, one minute of computing on a laptop, about 20 minutes on a T4 with
+# real Cityscapes.
 #
-# You need from before: samples and class labels (chapter 01). You should have seen `nn.Module` and a
+# **You need from before:** samples and classes (chapter 01). You should have seen `nn.Module` and a
 # convolution.
 
 # %% tags=["nbval-ignore-output", "why:shows-this-machine"]
@@ -365,8 +366,8 @@ plots.show(figure, "Four grids of numbers: the picture with the maximum of each 
 
 # %% [markdown]
 # The decoder could also grow a picture by **bilinear interpolation**: new pixels are weighted means of the
-# old ones, and no index is needed. The difference is to be seen on our four numbers: interpolation gives a
-# smooth hill and does not know in which corner of its window the 7 stood.
+# old ones, and no index is needed. Our four numbers show the difference: interpolation gives a smooth slope, and
+# does not know in which corner of its window the 7 stood.
 
 # %%
 print(F.interpolate(maxima[None, None], size=(4, 4), mode="bilinear", align_corners=True)[0, 0])
@@ -476,7 +477,7 @@ print("pools   precision recall    precision recall")
 for levels in range(1, 6):
     small, sharp, smooth = down_and_up(mask, levels)
     scores = [*precision_and_recall(sharp, mask), *precision_and_recall(smooth, mask)]
-    print("{:5}   {:9.2f} {:6.3f}    {:9.2f} {:6.3f}".format(levels, *scores))
+    print("{:5}   {:9.2f} {:6.2f}    {:9.2f} {:6.2f}".format(levels, *scores))
 
 # %%
 truth = mask[0, 0]
@@ -484,8 +485,8 @@ panels = {"objects": truth, "with indices": sharp[0, 0], "bilinear": smooth[0, 0
 figure = plots.pictures(panels, columns=3, scale=(0, 1), unit="after 5 pools and back", source=frames.source)
 rows, columns = torch.nonzero(sharp[0, 0], as_tuple=True)
 figure.axes[1].scatter(columns, rows, s=12, color=plots.OKABE_ITO["yellow"])  # single pixels are hard to see
-print(f"{int(truth.sum())} object pixels; after 5 pools {len(rows)} points with indices, "
-      f"{int((smooth > 0.5).sum())} pixels above one half with bilinear")  # fmt: skip
+print(f"objects: {truth.mean():.0%} of the pixels; after 5 pools: {len(rows)} points with indices, "
+      f"{(smooth > 0.5).float().mean():.0%} of the pixels above one half with bilinear")  # fmt: skip
 plots.show(figure, "Left the mask of poles, lamps and signs. Middle, with indices: a few points, all "
            "on the objects. Right, bilinear: broad blurred blobs where the objects were.")  # fmt: skip
 
@@ -715,14 +716,11 @@ class SegNet(nn.Module):
 
 
 # %% [markdown]
-# **Predict.** Fill in this table for an image of 128×256 at full width: channels and size after each block
-# of the encoder, before its pool, and after each block of the decoder.
+# **Predict.** Write a table for an image of 128×256 at full width: channels and size after each block of the
+# encoder, before its pool, and after each block of the decoder.
+
 
 # %%
-torch.manual_seed(0)
-model = SegNet(todo, width=1).eval()
-
-
 @torch.no_grad()
 def shape_table(model, images):
     """Print the shape of the features after every block."""
@@ -744,6 +742,9 @@ def shape_table(model, images):
         print(f"{name:12} {list(head(features).shape[1:])}")
 
 
+# %%
+torch.manual_seed(0)
+model = SegNet(todo, width=1).eval()
 shape_table(model, frame["image"][None])
 
 # %% [markdown]
@@ -898,16 +899,15 @@ train, val = (
 print(f"{len(train)} frames to train on, {len(val)} to validate on, {train.size[0]} x {train.size[1]} pixels")
 
 # %% [markdown]
-# First the opponent. A **trivial predictor** does not look at the image: it says the most common class
-# everywhere. Whatever our network reaches has to be compared with it.
+# First the opponent: the **trivial predictor** of chapter 01, section 3, which says the most common class
+# everywhere and does not look at the image. Whatever our network reaches has to be compared with it.
 #
-# The score is the **mean IoU**. For one class, the intersection over union is the number of pixels that are
-# the class and are called so, divided by the number of pixels that are the class or are called so. The mean
-# goes over the classes, so that a rare class counts as much as a common one. `metrics.Segmentation` computes
-# it; chapter 03 builds it.
+# The score is the mean IoU, from the same section: each class counts as much as any other, however rare it is.
+# `metrics.Segmentation` computes it; chapter 03 builds it.
 #
-# **Predict.** Road and pavement, *flat*, are the most common class. What is the mean IoU over seven classes
-# of the predictor that always says *flat*? (Its IoU for *flat* is the share of *flat*. And for the others?)
+# **Predict.** Road and pavement, *flat*, are the most common class. From memory: what is the mean IoU over seven
+# classes of the predictor that always says *flat*? (Its IoU for *flat* is the share of *flat*. And for the
+# others?)
 
 # %%
 counts = torch.zeros(7)
@@ -916,8 +916,10 @@ for index in range(40):
     counts += torch.bincount(truth[truth >= 0], minlength=7)
 frequencies = counts / counts.sum()
 most_common = int(frequencies.argmax())
+print(f"most common class: {labels.names[most_common]}, {frequencies[most_common]:.0%} of the labelled pixels")
 
 
+# %%
 @torch.no_grad()
 def score(predict):
     """The metric of a function images -> scores, over all validation frames."""
@@ -930,12 +932,11 @@ def score(predict):
 
 always = F.one_hot(torch.tensor(most_common), 7).float().view(1, 7, 1, 1)
 trivial = score(lambda images: always.expand(len(images), 7, *images.shape[2:])).compute()
-print(f"always '{labels.names[most_common]}': mean IoU {trivial['mean_iou']:.3f}, "
-      f"pixel accuracy {trivial['pixel_accuracy']:.3f}")  # fmt: skip
+print(f"always '{labels.names[most_common]}': mean IoU {trivial['mean_iou']:.2f}, "
+      f"pixel accuracy {trivial['pixel_accuracy']:.2f}")  # fmt: skip
 
 # %% [markdown]
-# The accuracy looks respectable, the mean IoU does not: it is the IoU of one class divided by seven. That is
-# why we report the mean IoU.
+# The same two numbers as in chapter 01, but for a percent or two: other frames.
 #
 # The loss is the **cross-entropy**: at each pixel, minus the logarithm of the probability that the network
 # gives to the true class. Void pixels do not count. `losses.cross_entropy` does this; chapter 03 builds it
@@ -1009,7 +1010,7 @@ axis.set(xlabel="training step", ylabel="cross-entropy (nats)", ylim=(0, None))
 axis.grid(color="0.9")
 print(f"fair guess {fair_guess:.2f}, best blind guess {blind:.2f}")
 plots.show(figure, "The training loss over the steps: it starts a little above the fair guess, falls "
-           "steeply, passes the best blind guess after a few steps and then sinks slowly.")  # fmt: skip
+           "steeply, soon passes the best blind guess and then sinks slowly.")  # fmt: skip
 
 # %% [markdown]
 # The first loss is near the fair guess, as promised by the small scores of the head: an untrained network
@@ -1053,7 +1054,7 @@ print(f"mean IoU {beats} 2 x that of 'always {labels.names[most_common]}'")
 # %% [markdown]
 # Why a band and not a number? After 50 steps with such a large learning rate, two machines no longer agree:
 # each rounding error of the first steps has grown, and another thread count or memory layout changes the
-# second digit. Three seeds of ours differed by about 0.05. A difference of a few hundredths between two runs
+# second digit. Runs from three seeds differed by about 0.05. A difference of a few hundredths between two runs
 # of this size means **nothing**. Remember this when a later chapter compares networks. What the bars below
 # show on your machine is yours.
 
@@ -1066,7 +1067,7 @@ print("classes with less than 5 % of the pixels:", ", ".join(rare))
 print("the best IoU among them is below 0.1:", max(by_class[name] for name in rare) < 0.1)
 print("IoU of the most common class above 0.6:", iou[most_common] > 0.6)
 plots.show(figure, "Bars of the IoU of the seven classes: long for flat, shorter for the other common "
-           "ones, none for object and human.")  # fmt: skip
+           "ones, hardly any for object and human.")  # fmt: skip
 
 # %% [markdown]
 # What is still wrong:
@@ -1076,7 +1077,7 @@ plots.show(figure, "Bars of the IoU of the seven classes: long for flat, shorter
 #   has hardly learned to see one car as a thing with an outline.
 # * **Rare classes.** Objects and people have few pixels, so the mean over pixels that we minimise hardly
 #   notices them. To call no pixel *human* costs almost nothing. The mean IoU notices: at least two of seven
-#   classes are at zero. (*Nature* or *sky* may be missing as well, though neither is rare: with
+#   classes are near zero. (*Nature* or *sky* may be missing as well, though neither is rare: with
 #   *construction* they share the upper half of the picture, and which of them comes last differs from run to
 #   run.)
 # * **Thin things.** Poles are objects and rare, and thin on top. The indices could bring them back to the

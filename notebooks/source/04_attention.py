@@ -3,26 +3,27 @@
 #
 # {{chapter_badges}}
 #
-# You build the attention module of MTAN, one mask per task and feature channel, and then the whole
-# Multi-Task Attention Network.
+# In this chapter you build the attention module of MTAN, one mask per task and feature channel, and then the
+# whole Multi-Task Attention Network.
 #
-# After this chapter you can
+# **After this chapter you can**
 #
-# * **compute** a soft attention mask by hand, from the features to the attended features;
-# * **draw** the module in its encoder form and in its decoder form, and say where each tensor comes from;
-# * **assemble** MTAN on a SegNet and prove by tests that it is the published network;
-# * **count** its parameters and its work, and say where it saves and where it does not.
+# * compute a soft attention mask by hand, from the features to the attended features;
+# * draw the module in its encoder form and in its decoder form, and say where each tensor comes from;
+# * assemble MTAN on a SegNet and prove by tests that it is the published network;
+# * count its parameters and its work, and say where it saves and where it does not.
 #
-# Time: about 60 minutes reading, 2 on a laptop, 6 on a T4.
+# **Time:** about 60 minutes of reading, one minute of computing on a laptop, about 6 minutes on a T4 with real
+# Cityscapes.
 #
-# You need from before: SegNet's blocks, `pool` and `unpool` (chapter 02, SegNet); tasks, heads and the
-# Split network (chapter 03, sharing).
+# **You need from before:** SegNet's blocks, heads, `pool` and `unpool` (chapter 02); tasks and the Split network
+# (chapter 03).
 
 # %% tags=["nbval-ignore-output", "why:shows-this-machine"]
 # {{setup}}
 from course_utils import platforms
 
-platform = platforms.start("Attention", minutes_cpu=2, minutes_gpu=6)
+platform = platforms.start("Attention", minutes_cpu=1, minutes_gpu=6)
 
 # %%
 import copy
@@ -118,7 +119,8 @@ for kind, dimensions in same_along.items():
 # sigmoid.
 #
 # A **1×1 convolution** looks at one pixel at a time. It multiplies the vector of that pixel's channels by a
-# matrix, the same for all pixels. The **sigmoid** $\sigma(z) = 1 / (1 + e^{-z})$ maps any number into 0..1.
+# matrix, the same for all pixels. The **sigmoid** $\sigma(z) = 1 / (1 + e^{-z})$ maps any number $z$,
+# the **logit**, into 0..1.
 #
 # Let $u$ be a feature with two channels on 2 × 2 pixels, $p$ another one, and
 #
@@ -388,7 +390,9 @@ gate = [
 f_text, start, end = "f\nconv 3×3\nBN, ReLU", (-0.6, "", GREY), (8.7, "", GREY)
 first, others = (0.6, "first\nconvolution", GREY), (3.8, "the block's other\nconvolutions", GREY)
 unpooling, block = (0.6, "max-unpool", GREY), (3.8, "all the block's\nconvolutions", GREY)
+print("modules per task:", 2 * len(FILTERS), "- one for each block of the encoder and of the decoder")
 
+# %%
 figure, axes = plt.subplots(2, 1, figsize=(9.5, 5), layout="constrained")
 row(axes[0], 1, [(0, "", GREY), *gate, (6.75, f_text, ORANGE), (7.85, "max-pool", GREEN), end],
     [(0.9, "v"), (5.18, "a"), (6.05, "â"), (8.5, "v")])  # fmt: skip
@@ -411,7 +415,7 @@ plots.show(
     "block's first convolution, p after its last, and the attended feature passes f, then a max-pool. "
     "Decoder form: bilinear enlargement and f come first and give v; u is the unpooled tensor.",
 )
-print("modules per task:", 2 * len(FILTERS))
+print(f"{len(axes)} forms of one module")
 print("blue: each task has its own; dashed orange: all tasks share it; grey: the shared network")
 
 # %% [markdown]
@@ -446,8 +450,9 @@ print("back: ", list(enlarge(torch.rand(1, 1, 3, 4), like=torch.empty(1, 1, 5, 7
 # %% [markdown]
 # ### Book-keeping of channels
 #
-# Let $F_1 \dots F_5$ be 64, 128, 256, 512, 512. An encoder block works at $F_j$. A decoder block gets $F_j$
-# and gives $F_{j-1}$ (the last one keeps $F_1$).
+# Let $F_1 \dots F_5$ be 64, 128, 256, 512, 512. (As in the paper, the levels are counted from 1 in the text and
+# in names like `encoder1`; in the code `j` counts from 0.) An encoder block works at $F_j$. A decoder block gets
+# $F_j$ and gives $F_{j-1}$ (the last one keeps $F_1$).
 #
 # **Predict.** How many channels enter $g$ at encoder level 1? At encoder level 3? At decoder level 4? Write
 # all ten.
@@ -1119,8 +1124,10 @@ for batch in DataLoader(train, batch_size=8, shuffle=True, drop_last=True, gener
     history.append(losses.detach().cpu())
 
 first, last = torch.stack(history[:5]).mean(0), torch.stack(history[-5:]).mean(0)
-print(len(history), "steps; mean loss of the first five and of the last five:")
+print("mean loss of the first five steps and of the last five:")
 print(", ".join(f"{task.name} {first[i]:.2f} to {last[i]:.2f}" for i, task in enumerate(todo)))
+fell = int((last < 0.75 * first).sum())
+print(f"MTAN, {len(history)} steps: {fell} of {K} losses fell by over a quarter")
 
 # %% [markdown]
 # Both losses fall. Now the masks. The figure shows the first frame: the masks of channels 0 and 1 at
@@ -1163,17 +1170,17 @@ for moment, seen in {"before": before, "after": after}.items():
 # %%
 def correlation(first, second):
     value = torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1].item()
-    return round(value, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return round(value, 1) + 0.0  # + 0.0 turns -0.0 into 0.0
 
 
 print("correlation of masks before and after")
 for level in before["depth"]:
     alike = {name: correlation(before[name][level].mask, after[name][level].mask) for name in before}
-    print(f"{level}  segmentation {alike['segmentation']:5.2f}  depth {alike['depth']:5.2f}")
+    print(f"{level}  segmentation {alike['segmentation']:4.1f}  depth {alike['depth']:4.1f}")
 
 # %% [markdown]
-# At encoder level 1 the masks are nearly what they were. With depth of the network the correlation falls,
-# and in the decoder the old masks are gone. Two causes act together: the masks' own weights move, and the
+# At encoder level 1 the masks are nearly what they were. The deeper the level, the lower the correlation, and in
+# the decoder the old masks are gone. Two causes act together: the masks' own weights move, and the
 # features that they read move more the more layers lie before them. The first level reads $u$ of a single
 # convolution, which hardly changes.
 #
@@ -1216,8 +1223,8 @@ for level in ("encoder1", "encoder5", "decoder2", "decoder1"):
     print(f"trained, only {level}:    ", losses_of(exchanged(model, [level])))
 
 # %% [markdown]
-# In the untrained network the exchange makes no real difference. In the trained one it does harm to both
-# tasks, and to depth most. So the masks have become their tasks' own, but only at the **last** level:
+# In the untrained network the exchange makes no real difference. In the trained one it does harm to both tasks,
+# and in proportion to depth most. So the masks have become their tasks' own, but only at the **last** level:
 # nearly all of the harm comes from decoder level 1, whose attended feature the head reads. At the other
 # levels the exchange is hardly felt. This fits section 7: the gradient at the first levels is a hundred
 # times smaller, and what a mask does there reaches the loss only through the masks behind it.
