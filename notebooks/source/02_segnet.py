@@ -699,6 +699,7 @@ def initialise(network):
             nn.init.zeros_(layer.bias)
 
 
+# %%
 class SegNet(nn.Module):
     """Encoder, decoder, one head per task: [B, 3, H, W] -> {task.name: [B, task.channels, H, W]}."""
 

@@ -465,7 +465,9 @@ for name, history in runs.items():
     print(f"{name:<12} weights in epoch 4: {weights}")
 before, after = runs["uncertainty"][0]["weights"], runs["uncertainty"][-1]["weights"]
 for task in todo:
-    print(f"uncertainty, {task.name}: up", after[task.name] > before[task.name])
+    print(f"uncertainty moved {task.name}", "up" if after[task.name] > before[task.name] else "down")
+dwa_weights_at_the_end = torch.tensor(list(runs["dwa"][-1]["weights"].values()))
+print("dwa: both within 0.1 of 1:", bool((dwa_weights_at_the_end - 1).abs().max() < 0.1))
 
 # %% tags=["reached"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
@@ -486,7 +488,7 @@ fell = [
     for history in runs.values()
     for task in todo
 ]
-print(f"{len(runs)} weightings: {sum(fell)} of {len(fell)} losses fell by over 5 %")
+print(f"MTAN, {len(runs)} weightings: {sum(fell)} of {len(fell)} losses fell by over 5 %")
 
 # %% [markdown]
 # DWA's weights stay close to 1: both losses still fall, at similar rates, and $T = 2$ is mild. Uncertainty's have

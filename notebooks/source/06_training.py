@@ -503,9 +503,9 @@ predictions = {name: value.cpu() for name, value in predictions.items()}
 figure = plots.predictions(shown["image"], shown, predictions, todo, rows=2, source=val.source)
 plots.show(
     figure,
-    "Two validation frames with the truth and MTAN's prediction of classes and inverse depth. The large "
-    "surfaces, road and buildings, are roughly in place; small things are missing. The predicted depth is "
-    "speckled, bright on the road and dark above it.",
+    "Two validation frames with the truth and MTAN's prediction of classes and inverse depth. The predicted "
+    "classes are little more than road below and buildings above; small things are missing. The predicted "
+    "depth is speckled, bright on the road and dark above it.",
 )
 right = (predictions["segmentation"].argmax(1) == shown["segmentation"])[shown["segmentation"] >= 0]
 print("more than half of the pixels have the right class:", bool(right.float().mean() > 0.5))
@@ -549,8 +549,9 @@ print(f"{steps:,} steps of {seconds_per_step:.2f} s: {hours:.0f} hours")
 #   Report the mean of the last ten epochs; `training.mean_metrics(history, 10)` does it.
 # * **One run is one sample.** Another seed can move mIoU by a point. Two methods that differ by less are
 #   equal until several seeds say otherwise.
-# * **Compare only what was computed alike.** The paper's mIoU of 53 on Cityscapes averages per image;
-#   pooled over the set, as we do, later work reports about 75 for the same network.
+# * **Compare only what was computed alike.** The paper's mIoU of 53 on Cityscapes averages per image.
+#   Later work, which pools over the set as we do and also augments its frames, reports about 75 for the same
+#   network.
 # * **MTAN is not best everywhere.** On Cityscapes the paper's own table has Dense ahead in depth: 0.0138
 #   against 0.0144 absolute error under equal weights, with more than twice the parameters.
 #
