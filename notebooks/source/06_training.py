@@ -508,7 +508,7 @@ plots.show(
     "depth is speckled, bright on the road and dark above it.",
 )
 right = (predictions["segmentation"].argmax(1) == shown["segmentation"])[shown["segmentation"] >= 0]
-print("more than half of the pixels have the right class:", bool(right.float().mean() > 0.5))
+print("more than 50 % of the pixels have the right class:", bool(right.float().mean() > 0.5))
 
 # %% [markdown]
 # Large surfaces come first, small things are missing. That is what a few dozen steps can do: road and houses are
