@@ -91,9 +91,12 @@ for number, (name, iou) in enumerate(zip(names, segmentation.iou().tolist(), str
 print(f"depth error {depth.compute()['absolute_error']:.4f}")
 
 # %% [markdown]
-# Compare the two columns. Does the IoU follow the share of pixels? A class with few pixels has a weak voice
-# in the loss, and small things have much border for their area. The mean over classes counts a human as much
-# as the whole road, and that is why mean IoU is so much stricter than the share of correct pixels.
+# Compare the two columns. Roads, trees, houses and cars are found, and their borders are rough. *Object*
+# (poles, lights, signs) and *human* are not found at all: together they are fewer than two pixels in a
+# hundred. A class with few pixels has a weak voice in the loss, and small things have much border for their
+# area. The mean over classes counts a human as much as the whole road, and that is why mean IoU is so much
+# stricter than the share of correct pixels. A car that overlooks people is useless, so this is no small
+# flaw. The network is small and its training was short; chapter 06 shows what more takes.
 #
 # ### Change the picture
 #
@@ -157,8 +160,9 @@ print(f"covered: class changed at {moved[:, ~inside].float().mean():.1%} of the 
 #
 # * **Flip.** A flipped street is as good a street. A perfect network would change nothing. Ours was never
 #   shown flipped pictures, so nothing forces it to treat left and right alike; what changes tells you how
-#   much it relies on the side. Chapter 01 builds a flip for training.
+#   much it relies on the side. Here that is little. Chapter 01 builds a flip for training.
 # * **Darken.** To us it is the same street. The network has seen a certain range of brightness and no other.
+#   Of the three changes this one does the most harm: part of the road turns into *vehicle*.
 # * **Cover.** Inside the square the network cannot know, so it must guess from around it. And the change
 #   does not stop at the border of the square: each pixel's answer is computed from a neighbourhood, the
 #   **receptive field** (chapter 02).
