@@ -71,7 +71,7 @@ def train(args: argparse.Namespace) -> None:
         "validation_samples": len(val),
         "epochs": args.epochs,
         "batch_size": _or(args.batch_size, 2 if args.dataset in INDOOR else 8),
-        "learning_rate": _or(args.learning_rate, 1e-4 / args.width),
+        "learning_rate": _or(args.learning_rate, default_learning_rate(args.width)),
         "seed": args.seed,
     }
     parameters = models.count_parameters(model)
@@ -152,6 +152,17 @@ def default_tasks(dataset: str) -> tuple[str, ...]:
     from course_utils.data import KINDS
 
     return KINDS[dataset] if dataset in INDOOR else ("segmentation", "depth")
+
+
+def default_learning_rate(width: float) -> float:
+    """1e-4 / width^(2/3): the paper's 1e-4 at full width, more for narrower networks.
+
+    Adam moves each weight by about the learning rate a step, so a sum over n inputs moves by n times that: fewer
+    inputs, larger steps. But with 1e-4 / width the tasks' features drift so far apart that the running statistics
+    they share fit none of them: MTAN of width 1/8 on NYUv2 reached a pixel accuracy of 0.35 in the seventh epoch
+    with 8e-4 and of 0.42 with 4e-4, at the same training loss.
+    """
+    return 1e-4 / width ** (2 / 3)
 
 
 def build_tasks(dataset: str, names: Sequence[str], classes: int) -> list:
@@ -304,10 +315,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--temperature", type=float, help="of dwa (default: 2)")
     run.add_argument("--epochs", type=int, default=200, help="the learning rate is halved after half of them")
     run.add_argument("--batch-size", type=int, help="(default: the paper's, nyuv2 2, streets 8)")
-    # Adam moves each weight by about its learning rate a step, so a sum over n inputs moves by about n times
-    # that. n grows with the width; the default keeps width * learning rate at the paper's 1e-4.
-    run.add_argument("--learning-rate", type=float, help="of Adam (default: 1e-4 / width: a sum over fewer "
-                     "inputs needs larger steps to move as far)")  # fmt: skip
+    run.add_argument("--learning-rate", type=float, help="of Adam (default: 1e-4, the paper's, at full width; "
+                     "larger for narrower networks)")  # fmt: skip
     run.add_argument("--seed", type=int, default=0, help="of the first weights and the order of the frames")
     run.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of this run's files")
     _add_machine(run)

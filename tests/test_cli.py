@@ -76,7 +76,7 @@ def test_train_writes_its_three_files(finished):
 
 
 def test_narrow_networks_take_larger_steps(finished):
-    assert results(finished)["config"]["learning_rate"] == pytest.approx(1e-4 * 32)
+    assert results(finished)["config"]["learning_rate"] == pytest.approx(1e-4 * 32 ** (2 / 3))
 
 
 def test_a_finished_run_prints_its_table_again_and_mends_its_files(finished, capsys):
