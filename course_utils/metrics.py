@@ -57,11 +57,10 @@ class Depth:
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch: prediction and target [B, 1, H, W] in the same unit; a target of 0 is invalid."""
         valid = target != 0
-        truth = target[valid].double()
-        error = (prediction[valid].double() - truth).abs()
-        self.absolute += error.sum().cpu()
-        self.relative += (error / truth.abs()).sum().cpu()
-        self.count += truth.numel()
+        error = (prediction.double() - target).abs()
+        self.absolute += torch.where(valid, error, 0.0).sum().cpu()
+        self.relative += torch.where(valid, error / target.abs(), 0.0).sum().cpu()
+        self.count += int(valid.sum())
 
     def compute(self) -> dict[str, float]:
         """`absolute_error` in the target's unit and `relative_error` (no unit), lower is better."""

@@ -537,11 +537,10 @@ class Depth:
     @torch.no_grad()
     def update(self, prediction, target):
         valid = target != 0
-        truth = target[valid].double()
-        error = (prediction[valid].double() - truth).abs()
-        self.absolute += error.sum().cpu()
-        self.relative += (error / truth.abs()).sum().cpu()
-        self.count += truth.numel()
+        error = (prediction.double() - target).abs()
+        self.absolute += torch.where(valid, error, 0.0).sum().cpu()
+        self.relative += torch.where(valid, error / target.abs(), 0.0).sum().cpu()
+        self.count += int(valid.sum())
 
     def compute(self):
         count = self.count or float("nan")
