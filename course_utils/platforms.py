@@ -36,7 +36,7 @@ class Platform:
 def detect() -> Platform:
     """Find out where the code runs. Built in chapter 00."""
     usable, note = usable_gpu()
-    return Platform(_platform_name(), torch.device("cuda" if usable else "cpu"), note, os.cpu_count() or 1)
+    return Platform(platform_name(), torch.device("cuda" if usable else "cpu"), note, os.cpu_count() or 1)
 
 
 def usable_gpu() -> tuple[bool, str]:
@@ -138,7 +138,8 @@ def start(
     return platform
 
 
-def _platform_name() -> str:
+def platform_name() -> str:
+    """"kaggle", "colab" or "laptop" (any other machine)."""
     # Kaggle first: its image is built on Colab's and can hold google.colab too.
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ or "KAGGLE_URL_BASE" in os.environ:
         return "kaggle"
