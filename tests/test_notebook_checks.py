@@ -36,7 +36,10 @@ last, before_last = torch.tensor([1.0, 1.0]), torch.tensor([1.0, 2.0])
 print("the slower task weighs more:", [f"{weight:.3f}" for weight in dwa_weights(last, before_last, 2.0)])
 
 # %%
+### BEGIN SOLUTION
 total = 6 * 7
+### END SOLUTION
+total = 42 if total is ... else total
 total
 '''
 # The mistake that is easy to make: the two epochs the wrong way round.
@@ -82,7 +85,8 @@ def built(tmp_path_factory):
     notebooks = tmp_path_factory.mktemp("course") / "notebooks"
     (notebooks / "source").mkdir(parents=True)
     (notebooks / "source" / "98_tiny.py").write_text(TINY, encoding="utf-8")
-    build_notebooks.build(chapters.find(["98"], notebooks)[0])
+    for solved in (False, True):
+        build_notebooks.build(chapters.find(["98"], notebooks)[0], solved)
     assert rebuild_check(notebooks)[0]
     assert nbval(notebooks / "98_tiny.ipynb")[0]
     return notebooks
@@ -104,7 +108,7 @@ def broken_package(tmp_path):
 
 
 def test_building_twice_gives_the_same_bytes(built, tiny):
-    build_notebooks.build(chapters.find(["98"], tiny.parent)[0])
+    build_notebooks.build(chapters.find(["98"], tiny.parent)[0], solved=False)
     assert tiny.read_bytes() == (built / tiny.name).read_bytes()
 
 
@@ -130,7 +134,8 @@ def test_a_changed_source_fails_until_rebuilt(tiny):
     source.write_text(source.read_text(encoding="utf-8").replace("6 * 7", "7 * 6"), encoding="utf-8")
     passed, printed = rebuild_check(tiny.parent)
     assert not passed and "98_tiny, cell 4: its source differs" in printed and "make notebooks" in printed
-    build_notebooks.build(chapters.find(["98"], tiny.parent)[0])
+    for solved in (False, True):
+        build_notebooks.build(chapters.find(["98"], tiny.parent)[0], solved)
     assert rebuild_check(tiny.parent)[0]
 
 
@@ -169,7 +174,7 @@ def test_the_build_names_the_cell_and_keeps_the_old_notebook(tiny, cell, message
     source = tiny.parent / "source" / "98_tiny.py"
     source.write_text(source.read_text(encoding="utf-8") + f"\n# %%\n{cell}\n", encoding="utf-8")
     with pytest.raises(build_notebooks.CellError) as caught:
-        build_notebooks.build(chapters.find(["98"], tiny.parent)[0])
+        build_notebooks.build(chapters.find(["98"], tiny.parent)[0], solved=False)
     assert message in str(caught.value) and "98_tiny, cell 5" in str(caught.value)
     assert tiny.read_bytes() == before
 

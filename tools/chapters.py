@@ -1,6 +1,7 @@
-"""A chapter: its source, what it says about itself, and the notebook built from it, still without outputs.
+"""A chapter: its source, what it says about itself, and the two notebooks built from it, still without outputs.
 
-Everything here is a pure function of the source, so that the rebuild check can compare byte for byte.
+Everything here is a pure function of the source and of the exercises' titles, so that the rebuild check can compare
+byte for byte.
 """
 
 import ast
@@ -14,6 +15,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from course_utils.exercises.exercise import EXERCISES, find_exercise, load_chapters
+from tools import solutions
 from tools.project import NOTEBOOKS, repository
 
 NEW_CELL = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
@@ -22,14 +25,17 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 
+EXERCISE = re.compile(r"\{\{exercise (\S+)\}\}")
+"""The placeholder that opens an exercise, such as {{exercise 05.dwa_weights}}."""
+
 SETUP = '''\
-# In a clone of the course, course_utils lies one folder up. On Colab and Kaggle: install it, and leave the
+# In a clone of the course, course_utils lies above the notebooks. On Colab and Kaggle: install it, and leave the
 # platform's own packages as they are.
 import importlib.util
 import subprocess
 import sys
 
-sys.path.append("..")
+sys.path += ["..", "../.."]
 if importlib.util.find_spec("course_utils") is None:
     course = "{repository}/archive/refs/heads/main.zip"
     if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", course]).returncode:
@@ -66,9 +72,25 @@ class Chapter:
         return f"# {self.number} · {self.title}"
 
     @property
+    def exercise_minutes(self) -> int:
+        """The minutes of all its exercises together."""
+        load_chapters()
+        return sum(exercise.minutes for exercise in EXERCISES.values() if exercise.chapter == self.number)
+
+    @property
     def notebook(self) -> Path:
-        """Where the built notebook lies: one folder above the source."""
+        """Where the students' notebook lies: one folder above the source."""
         return self.source.parent.parent / f"{self.name}.ipynb"
+
+    @property
+    def solved_notebook(self) -> Path:
+        """Where the notebook with the exercises filled in lies."""
+        return self.notebook.parent / "solutions" / self.notebook.name
+
+    @property
+    def editions(self) -> dict[bool, Path]:
+        """Solved or not -> where that notebook lies."""
+        return {False: self.notebook, True: self.solved_notebook}
 
 
 def find(names: list[str] | None = None, notebooks: Path = NOTEBOOKS) -> list[Chapter]:
@@ -84,15 +106,22 @@ def find(names: list[str] | None = None, notebooks: Path = NOTEBOOKS) -> list[Ch
     return [_read(source) for source in chosen]
 
 
-def structure(chapter: Chapter) -> NotebookNode:
-    """The notebook of a chapter before it is executed: no outputs, no counts, fixed ids and metadata."""
+def structure(chapter: Chapter, solved: bool = False) -> NotebookNode:
+    """A notebook of a chapter before it is executed: no outputs, no counts, fixed ids and metadata.
+
+    Args:
+        solved: with the solutions, or with a stub in the place of each, as students get it.
+
+    Raises:
+        ChapterError: the source breaks a convention.
+    """
     text = chapter.source.read_text(encoding="utf-8")
     parsed = jupytext.reads(text, fmt="py:percent")
     _check_opening(parsed.cells, chapter)
     seen: Counter = Counter()
     cells = []
     for cell in parsed.cells:
-        source = _fill_in(cell.source, chapter)
+        source = _fill_in(cell.source, chapter, solved)
         kind = f"{cell.cell_type}\n{source}"
         seen[kind] += 1
         identity = hashlib.sha256(f"{chapter.name}\n{kind}\n{seen[kind]}".encode()).hexdigest()[:12]
@@ -117,10 +146,11 @@ def serialise(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook, version=4) + "\n"
 
 
-def badges(chapter: Chapter) -> str:
+def badges(chapter: Chapter, solved: bool = False) -> str:
     """Markdown of the two badges that open a chapter on Colab and on Kaggle."""
     address = repository()
-    path = f"blob/main/notebooks/{chapter.name}.ipynb"
+    folder = "notebooks/solutions" if solved else "notebooks"
+    path = f"blob/main/{folder}/{chapter.name}.ipynb"
     colab = f"https://colab.research.google.com/github/{address.split('/', 3)[3]}/{path}"
     kaggle = f"https://kaggle.com/kernels/welcome?src={address}/{path}"
     return (
@@ -142,14 +172,34 @@ def _check_opening(cells: list[NotebookNode], chapter: Chapter) -> None:
         raise ChapterError(chapter.source.name + ": the first code cell must begin with '# {{setup}}'.")
 
 
-def _fill_in(source: str, chapter: Chapter) -> str:
-    """Replace the placeholders of a cell."""
+def _fill_in(source: str, chapter: Chapter, solved: bool) -> str:
+    """Replace the placeholders of a cell, and in the students' edition its solutions."""
+    if solutions.has_solution(source) and not solved:
+        try:
+            source = solutions.hide(source)
+        except solutions.SolutionError as error:
+            raise ChapterError(f"{chapter.source}: {error}") from error
     setup = SETUP.replace("{repository}", repository())
+    opening = badges(chapter, solved)
+    if solved:
+        opening += f"\n\n**With solutions.** To do the exercises yourself, open [the chapter](../{chapter.name}.ipynb)."
+        source = source.replace("](solutions/", "](")  # a link to the solutions, from among them
+    source = EXERCISE.sub(lambda mark: exercise_heading(mark[1], chapter), source)
     return (
         source.replace("# {{setup}}\n", setup + "\n")
-        .replace("{{chapter_badges}}", badges(chapter))
+        .replace("{{chapter_badges}}", opening)
+        .replace("{{exercise_minutes}}", str(chapter.exercise_minutes))
         .replace("{{repository}}", repository())
     )
+
+
+def exercise_heading(name: str, chapter: Chapter) -> str:
+    """Markdown that opens an exercise: name, title, minutes and what it trains. Raises ChapterError."""
+    try:
+        found = find_exercise(name)
+    except ValueError as error:
+        raise ChapterError(f"{chapter.source}: {error}") from error
+    return f"### Exercise {name} · {found.title} · {found.minutes} minutes\n\n*Trains: {found.trains}.*"
 
 
 def _pick(name: str, known: dict[str, Path]) -> Path:

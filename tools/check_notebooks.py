@@ -26,22 +26,30 @@ REASONS = {
     "why:measures-time": "prints seconds, speed or memory",
     "why:long-training": "trains for over 50 steps, after which the digits differ between machines",
     "why:needs-gpu": "does nothing without a GPU",
+    "why:shows-progress": "draws what this student has done",
 }
 OTHER_TAGS = {"raises-exception", "reached"}
 LEAST_SHARE = 0.80
 MOST_BYTES = 1_500_000
+CALLS_OF_EXERCISES = {"check": "not attempted yet", "compare": "no guess yet"}
+"""A function of course_utils.exercises -> what it says of a stub."""
+
 # Marks in the code would work for nbval too, but then a cell could be left out without a reason.
 MARK_IN_CODE = re.compile(r"#\s*(NBVAL_|PYTEST_VALIDATE_)")
 ABSOLUTE_PATH = re.compile(r"(?<![\w.~/])/(?:home|root|work|Users|tmp|private|var|mnt|opt|usr)/|\b[A-Z]:\\")
 
 
-def problems(chapter: Chapter, text: str) -> list[str]:
-    """Everything that is wrong with the stored notebook `text` of a chapter, one message each."""
+def problems(chapter: Chapter, text: str, solved: bool = False) -> list[str]:
+    """Everything that is wrong with the stored notebook `text` of a chapter, one message each.
+
+    Args:
+        solved: it is the edition with the solutions.
+    """
     try:
         notebook = nbformat.reads(text, as_version=4)
     except nbformat.reader.NotJSONError:
         return [f"{chapter.name}: not a notebook file. {_rebuild(chapter)}"]
-    found = _differences(chapter, notebook, text)
+    found = _differences(chapter, notebook, text, solved)
     if found:
         return found  # what follows speaks of cells, and would only repeat this
     if len(text.encode()) > MOST_BYTES:
@@ -55,7 +63,7 @@ def problems(chapter: Chapter, text: str) -> list[str]:
             if cell.execution_count != counts:
                 count = cell.execution_count
                 messages.append(f"execution count {count}, expected {counts}. {_rebuild(chapter)}")
-            messages += _tag_problems(cell) + _output_problems(cell)
+            messages += _tag_problems(cell) + _output_problems(cell) + _verdict_problems(cell, solved)
         else:
             messages += _equation_problems(cell)
         found += [f"{chapter.name}, cell {index + 1}: {message}" for message in messages]
@@ -75,7 +83,7 @@ def strangers(notebooks: Path = NOTEBOOKS) -> list[str]:
     sources = {source.stem for source in (notebooks / "source").glob("*.py")}
     return [
         f"{notebook.stem}: has no source {notebooks.name}/source/{notebook.stem}.py; remove it or write one."
-        for notebook in sorted(notebooks.glob("*.ipynb"))
+        for notebook in sorted([*notebooks.glob("*.ipynb"), *notebooks.glob("solutions/*.ipynb")])
         if notebook.stem not in sources
     ]
 
@@ -90,9 +98,9 @@ def _rebuild(chapter: Chapter) -> str:
     return f"Run: make notebooks CHAPTERS={chapter.number}"
 
 
-def _differences(chapter: Chapter, notebook: NotebookNode, text: str) -> list[str]:
+def _differences(chapter: Chapter, notebook: NotebookNode, text: str, solved: bool) -> list[str]:
     """Compare with a fresh build: first cell by cell for a clear message, then the file byte for byte."""
-    expected = chapters.structure(chapter)
+    expected = chapters.structure(chapter, solved)
     for index, (fresh, stored) in enumerate(zip(expected.cells, notebook.cells, strict=False)):
         for part in ("cell_type", "source", "metadata", "id"):
             if fresh[part] != stored.get(part):
@@ -145,6 +153,17 @@ def _output_problems(cell: NotebookNode) -> list[str]:
     return found
 
 
+def _verdict_problems(cell: NotebookNode, solved: bool) -> list[str]:
+    """In the students' edition nothing is attempted and nothing guessed, in the other everything is correct."""
+    found = []
+    for call, stub in CALLS_OF_EXERCISES.items():
+        for name in re.findall(rf"^(?:\w+ = )?{call}\(\s*\"([^\"]+)\"", cell.source, re.MULTILINE):
+            wanted = f"✓ {name}: " if solved else f"○ {name}: {stub}"
+            if wanted not in printed(cell):
+                found.append(f"expected the output {wanted!r}; {'the solution is wrong' if solved else 'no stub'}?")
+    return found
+
+
 def printed(cell: NotebookNode) -> str:
     """The text of a cell's outputs, pictures' own descriptions apart."""
     texts = [output.text for output in cell.outputs if output.output_type == "stream"]
@@ -180,6 +199,20 @@ def _path_problems(cell: NotebookNode) -> list[str]:
     return []
 
 
+def _check_file(chapter: Chapter, notebook: Path, solved: bool) -> tuple[list[str], int, int]:
+    """(problems, compared cells, code cells) of one notebook; prints its share."""
+    name = f"{'solutions/' if solved else ''}{chapter.name}"
+    if not notebook.is_file():
+        return [f"{name}: was never built. {_rebuild(chapter)}"], 0, 0
+    text = notebook.read_text(encoding="utf-8")
+    wrong = problems(chapter, text, solved)
+    if wrong:
+        return wrong, 0, 0
+    here, of = compared_cells(nbformat.reads(text, as_version=4))
+    print(f"{name:32} {here:3} of {of:3}   {here / of:4.0%}")
+    return [], here, of
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check notebooks/*.ipynb against notebooks/source/*.py.")
     parser.add_argument("chapters", nargs="*", help="such as 04 or 04_attention (default: all)")
@@ -188,23 +221,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = [] if args.chapters else strangers(args.notebooks)
         compared = total = 0
-        print("chapter                      compared code cells")
+        print(f"{'chapter':32} compared code cells")
         for chapter in chapters.find(args.chapters, args.notebooks):
-            if not chapter.notebook.is_file():
-                found.append(f"{chapter.name}: was never built. {_rebuild(chapter)}")
-                continue
-            text = chapter.notebook.read_text(encoding="utf-8")
-            wrong = problems(chapter, text)
-            found += wrong
-            if not wrong:
-                here, of = compared_cells(nbformat.reads(text, as_version=4))
+            for solved, notebook in chapter.editions.items():
+                wrong, here, of = _check_file(chapter, notebook, solved)
+                found += wrong
                 compared, total = compared + here, total + of
-                print(f"{chapter.name:28} {here:3} of {of:3}   {here / of:4.0%}")
     except ChapterError as error:
         print(error, file=sys.stderr)
         return 1
     if total:
-        print(f"{'together':28} {compared:3} of {total:3}   {compared / total:4.0%}")
+        print(f"{'together':32} {compared:3} of {total:3}   {compared / total:4.0%}")
         if not args.chapters and compared < LEAST_SHARE * total:
             found.append(f"{compared} of {total} code cells are compared, expected {LEAST_SHARE:.0%}.")
     for message in found:

@@ -68,6 +68,8 @@ def run(chapter: Chapter, folder: Path) -> Result:
     variables = {
         "MTAN_RUN": os.environ.get("MTAN_RUN", "quick"),
         "TQDM_DISABLE": "1",  # the bar below is for the terminal, the chapters' own would stay in the pages
+        "MTAN_PROGRESS": "",
+        "MTAN_SLIDERS": "off",  # a page has no kernel that could redraw
         "MPLBACKEND": kernel.CHECKED["MPLBACKEND"],
     }
     code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
