@@ -13,7 +13,8 @@
 # * draw a street with exact labels, depth and normals from three numbers per polygon;
 # * write a `Dataset`, read real frames from disk, and flip and zoom a sample without making it wrong.
 #
-# **Time:** about 60 minutes of reading, one minute of computing on a laptop or a T4.
+# **Time:** about 60 minutes of reading, {{exercise_minutes}} minutes of exercises, one minute of computing on a
+# laptop or a T4.
 #
 # **You need from before:** nothing but Python, NumPy and tensors; chapter 00 showed what all this is for.
 
@@ -24,7 +25,9 @@ from course_utils import platforms
 platform = platforms.start("The data set: one picture, three targets", minutes_cpu=1, minutes_gpu=1)
 
 # %%
+import shutil
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +41,8 @@ from torch.utils.data import DataLoader, Dataset
 from course_utils import data, labels, plots, tasks
 from course_utils.data import render, synthcity
 from course_utils.data.street import Polygons
+from course_utils.exercises import check, compare, progress
+from course_utils.sliders import sliders
 
 plt.rcParams.update(plots.STYLE)
 
@@ -92,19 +97,59 @@ plots.show(
     "Two street scenes. In each row: the picture, the same scene in flat colours for its classes, its "
     "inverse depth, bright in front, dark far away, with black gaps, and its normals, coloured by direction.",
 )
-answered = {
-    "segmentation": sample["segmentation"] != -1,
-    "depth": sample["depth"] != 0,
-    "normals": (sample["normals"] != 0).any(dim=0),
-}
-for kind, valid in answered.items():
-    print(f"{kind:<13} has an answer at {valid.float().mean():.0%} of the pixels of the first frame")
+print(f"{len(train)} such frames, {sample['segmentation'].numel()} pixels in each")
 
 # %% [markdown]
 # Read the picture of the normals: red is x, green is y, blue is z, each moved from −1…1 to 0…1. The road
 # looks up, so its green is full; a facade on the left looks to the right and is reddish. Black is what has no
 # answer, and it is not the same area in the three targets: the bonnet of our own car has none of them, the
 # sky has a class but neither depth nor a normal, and the depth has gaps of its own.
+
+# %% [markdown]
+# {{exercise 01.answered}}
+#
+# Every loss and every metric begins with the question which pixels count. Write it as a function. It gets a
+# sample and returns a dict with a **mask** for each target that the sample has, under the keys
+# `"segmentation"`, `"depth"` and `"normals"`. A mask is a tensor of type bool and of shape [H, W]: True where
+# there is an answer. How a missing answer is marked stands in the last column of the table.
+#
+# Two corners. A normal may have zeros in it, or add up to zero, and still be one. And Cityscapes has no
+# normals: what is not in the sample is not in the result.
+
+
+# %%
+def answered(sample):
+    """Where each target has an answer: kind -> bool [H, W]."""
+    ### BEGIN SOLUTION
+    masks = {"segmentation": sample["segmentation"] != -1, "depth": sample["depth"][0] != 0}
+    if "normals" in sample:
+        masks["normals"] = (sample["normals"] != 0).any(dim=0)  # not the sum: (1, -1, 0) has the sum 0
+    return masks
+    ### END SOLUTION
+
+
+# %%
+answered = check("01.answered", answered)
+
+# %% [markdown]
+# By hand: four pixels beside each other, a piece of road, of sky, of a car whose window misled the stereo
+# camera, and of our own bonnet.
+
+# %%
+four_pixels = {
+    "image": torch.rand(3, 1, 4),
+    "segmentation": torch.tensor([[0, 4, 6, -1]]),
+    "depth": torch.tensor([[[0.2, 0.0, 0.0, 0.0]]]),
+    "normals": torch.tensor([[[0.0, 0, 0, 0]], [[1.0, 0, 0, 0]], [[0.0, 0, 1, 0]]]),
+}
+for kind, mask in answered(four_pixels).items():
+    print(f"{kind:<13} {mask[0].tolist()}")
+print("and in the first frame of SynthCity:")
+for kind, mask in answered(sample).items():
+    print(f"{kind:<13} has an answer at {mask.float().mean():.0%} of the pixels")
+
+# %% [markdown]
+# Three masks, all of them different. So each task has pixels of its own to learn from.
 #
 # A convention that is only written down is soon broken. We write it as code, and let it look at some frames.
 
@@ -125,7 +170,7 @@ def check_sample(sample, classes):
 
 checks = [check_sample(train[index], classes=7) for index in range(8)]
 for rule in checks[0]:
-    print(f"{rule:<30} holds in {sum(check[rule] for check in checks)} of {len(checks)} frames")
+    print(f"{rule:<30} holds in {sum(found[rule] for found in checks)} of {len(checks)} frames")
 
 # %% [markdown]
 # ## 2. From ids to classes
@@ -138,14 +183,15 @@ for rule in checks[0]:
 # * The ids are also sorted into seven **categories**. The MTAN paper trains on these seven (its Table 1).
 # * For two classes, people and vehicles are the foreground and everything else the background.
 #
-# The package holds the list of the ids, because it is a fact and not a thing to build. Each row has the id, its
-# name, its number among the 19 classes (`train_id`, with −1 for void) and its category:
+# The package holds the list of the ids, because it is a fact and not a thing to build. Each row has the id,
+# its name, its number among the 19 classes (`train_id`, with −1 for void) and its category:
 
 # %%
 print(labels.CITYSCAPES_IDS[7])
 for category in ("void", *labels.label_set(7).names):
     rows = [row for row in labels.CITYSCAPES_IDS if row.category == category]
-    print(f"{category:<13}", ", ".join(f"{row.id} {row.name}" for row in rows))
+    listed = ", ".join(f"{row.id} {row.name}" for row in rows)
+    print(textwrap.fill(f"{category:<13} {listed}", 90, subsequent_indent=14 * " "))
 
 # %% [markdown]
 # To turn a picture of ids into a picture of classes we need no `if`. We write down a **table**: an array with
@@ -157,10 +203,30 @@ for category in ("void", *labels.label_set(7).names):
 # **Predict.** Id 9 is a parking lot: it has no class among the 19, and the category "flat". What stands in
 # place 9 of each of the three tables? And in place 0, unlabelled?
 
+# %% [markdown]
+# {{exercise 01.id_table}}
+#
+# Make the table for 19, 7 or 2 classes. It is a NumPy array of int64 with 35 places, in the order of
+# `labels.CITYSCAPES_IDS`, which is the order of the ids with the licence plate last. Void is −1.
+#
+# * 19: the row's `train_id`.
+# * 7: the place of the row's category in `names_7`; void where the category is `"void"`.
+# * 2: the categories `"human"` and `"vehicle"` are 1, *everything* else is 0. The paper knows no void here.
+#
+# <details><summary>Stuck?</summary>
+#
+# Begin with 19 classes: it is one number out of each row. For 7, look at what `names_7.index("sky")` gives,
+# and at what it does for `"void"`. The whole answer is in
+# [the solutions](solutions/01_data_set.ipynb).
+#
+# </details>
+
 
 # %%
 def id_table(classes):
+    """The class of each row of labels.CITYSCAPES_IDS: int64 [35]."""
     names_7 = labels.label_set(7).names
+    ### BEGIN SOLUTION
     if classes == 19:
         table = [row.train_id for row in labels.CITYSCAPES_IDS]
     elif classes == 7:
@@ -170,8 +236,13 @@ def id_table(classes):
     elif classes == 2:
         table = [int(row.category in ("human", "vehicle")) for row in labels.CITYSCAPES_IDS]
     return np.array(table, dtype=np.int64)
+    ### END SOLUTION
 
 
+# %%
+id_table = check("01.id_table", id_table)
+
+# %%
 for classes in (19, 7, 2):
     table = id_table(classes)
     print(f"{classes:>2} classes: parking {table[9]:>2}, unlabelled {table[0]:>2}, plate {table[-1]:>2}")
@@ -194,31 +265,43 @@ same = [np.array_equal(id_table(classes), labels.id_table(classes)) for classes 
 print("equal to the package:", all(same))
 
 # %% [markdown]
-# SynthCity draws the 19 classes. Seven or two are made from them by a second table of the same kind, 19
-# numbers and one more for void. The function is called `labels.coarsen`.
+# {{exercise 01.coarsen}}
 #
-# **Exercise (5 minutes).** Write `coarsen(train_ids, classes)` with a table of 20 places. Where does void go?
+# SynthCity draws the 19 classes. Seven or two are made from them by a second table of the same kind. Write
+# `coarsen(train_ids, classes)`: it gets an array of whole numbers, each from 0 to 18 or void, of any shape,
+# and the number of classes wanted (19, 7 or 2). It returns a new int64 array of the same shape.
 #
-# <details><summary>One answer</summary>
+# Among 19 and 7 classes, void stays void. Among two classes it is background, as in the id table.
 #
-# ```python
-# def coarsen(train_ids, classes):
-#     table = np.full(20, 0 if classes == 2 else -1)  # place 19, which is also place -1, stays void
-#     for row, new_class in zip(labels.CITYSCAPES_IDS, id_table(classes)):
-#         if row.train_id != -1:
-#             table[row.train_id] = new_class
-#     return table[train_ids]
-# ```
+# <details><summary>Stuck?</summary>
 #
-# Void is −1 and so looks up the last place.
+# You have a table from ids to train ids, and one from ids to the classes wanted. Row by row, the two give a
+# table from train ids to the classes wanted. Then think of void: it is −1, so which place of your table does
+# it look up, and is that place free?
 #
 # </details>
+
+
+# %%
+def coarsen(train_ids, classes):
+    """Labels of the 19 classes, or void, as labels of 19, 7 or 2 classes; any shape."""
+    ### BEGIN SOLUTION
+    table = np.full(20, 0 if classes == 2 else -1)  # place 19, which is also place -1, stays void
+    for row, new_class in zip(labels.CITYSCAPES_IDS, id_table(classes), strict=True):
+        if row.train_id != -1:
+            table[row.train_id] = new_class
+    return table[train_ids]
+    ### END SOLUTION
+
+
+# %%
+coarsen = check("01.coarsen", coarsen)
 
 # %%
 train_ids = data.load("synthcity", "train", size=(128, 256), classes=19)[0]["segmentation"].numpy()
 pictures = {}
 for classes in (19, 7, 2):
-    coarse = torch.from_numpy(labels.coarsen(train_ids, classes))
+    coarse = torch.from_numpy(coarsen(train_ids, classes))
     pictures[f"{classes} classes"] = tasks.segmentation(classes).draw(coarse)
     seen = coarse.unique()
     print(f"{classes:>2} classes: {(seen >= 0).sum()} of them in this frame, void in it: {-1 in seen}")
@@ -229,19 +312,55 @@ plots.show(
 )
 
 # %% [markdown]
+# What mattered here: a table for 19 classes has 19 places, and −1 looks up the last one. With 19 places that
+# is the bicycle, and our own bonnet becomes a vehicle, without any error. A twentieth place is for void.
+#
 # ## 3. How often is each class seen?
+#
+# We count pixels. Void is no class, so it is neither counted nor among what we divide by.
+
+# %% [markdown]
+# {{exercise 01.class_share}}
+#
+# Write `class_share(segmentation, classes)`. It gets labels as an int64 tensor of any shape, a frame [H, W]
+# or a batch of them [B, H, W], with void pixels among them. It returns a tensor of shape [classes]: the share
+# of the *labelled* pixels that each class has, over the whole batch.
+#
+# Two corners. Not every class occurs in every frame, but each has its place. And a frame may be void
+# everywhere: then all shares are 0.
+#
+# <details><summary>Stuck?</summary>
+#
+# `torch.bincount` counts how often each number occurs in a tensor with one axis. It takes no negative
+# numbers, and it has an argument `minlength`.
+#
+# </details>
+
+
+# %%
+def class_share(segmentation, classes):
+    """The share of the labelled pixels that each class has: float [classes]."""
+    ### BEGIN SOLUTION
+    counts = torch.bincount(segmentation[segmentation >= 0], minlength=classes)  # void is not counted
+    return counts / counts.sum().clamp(min=1)  # 0 / 1 where nothing is labelled
+    ### END SOLUTION
+
+
+# %%
+class_share = check("01.class_share", class_share)
+
+# %% [markdown]
+# By hand: five pixels, (0, 0, 0, 2, void). Four are labelled, so class 0 has 3/4, class 2 has 1/4.
 #
 # **Predict.** Nineteen classes: if all were seen equally often, each would have 5 % of the pixels. Which
 # class has the most, and how many times as many pixels as a motorcycle?
 
 # %%
+print("by hand:", class_share(torch.tensor([0, 0, 0, 2, -1]), classes=3).tolist())
+
 small = data.load("synthcity", "train", size=(64, 128), classes=19, length=40)
 frames = [small[index] for index in range(len(small))]
-counts = torch.zeros(19)
-for frame in frames:
-    seen = frame["segmentation"]
-    counts += torch.bincount(seen[seen >= 0], minlength=19)  # void is not counted
-share = counts / counts.sum()
+share = class_share(torch.stack([frame["segmentation"] for frame in frames]), classes=19).float()
 
 names, colours = labels.label_set(19)
 percent = dict(zip(names, (100 * share).tolist(), strict=True))
@@ -269,14 +388,24 @@ print(f"road, building and vegetation together: {three:.0%}; classes below 1 %: 
 # By hand, four pixels of two classes, truth (0, 0, 0, 1), prediction (0, 0, 0, 0): the accuracy is 3/4. The
 # IoU of class 0 is 3/4, that of class 1 is 0/1, their mean is 3/8.
 #
-# **Predict.** With seven classes, "flat" has about 40 % of the pixels. Which accuracy and which mIoU does the
-# answer "flat everywhere" reach?
+# **Predict.** With seven classes, "flat" has about 40 % of the pixels, so the answer "flat everywhere" has an
+# accuracy of 0.4. Which mIoU has it, as a number from 0 to 1?
 
 # %%
-table = torch.from_numpy(labels.coarsen(np.arange(19), 7))
+### BEGIN SOLUTION
+guess = 0.06
+### END SOLUTION
+table = torch.from_numpy(coarsen(np.arange(19), 7))
 share_7 = torch.zeros(7).index_add(0, table, share)
 iou = torch.zeros(7)
 iou[share_7.argmax()] = share_7.max()  # both: all pixels of the class; either: all pixels there are
+compare("01.always_flat", guess, iou.mean())
+
+# %% [markdown]
+# We note down what such an answer reaches, and the same for depth: the best constant there is the **median**,
+# because that is the number with the smallest sum of absolute differences.
+
+# %%
 answer = labels.label_set(7).names[share_7.argmax()]
 print(f"always {answer!r}: accuracy {share_7.max():.2f}, mean IoU {iou.mean():.2f}")
 
@@ -286,9 +415,8 @@ print(f"always inverse depth {constant:.3f}: mean absolute error {(every_depth -
 
 # %% [markdown]
 # An accuracy of that size sounds like a network that has learned something, and it has seen nothing. The mean
-# IoU is its share divided by seven, and tells the truth: the course reports the mean IoU. For depth the best
-# constant is the **median**, because that is the number with the smallest sum of absolute differences. Keep
-# the two lines: they are what any network of this course has to beat.
+# IoU is its share divided by seven, and tells the truth: the course reports the mean IoU. Keep the two lines:
+# they are what any network of this course has to beat.
 #
 # ## 4. Inverse depth
 #
@@ -331,6 +459,36 @@ for metres in (10, 20, float("inf")):
 #
 # $$q = \frac{p - 1}{65535} = \frac{256}{65535} \cdot \frac{f B}{Z}, \qquad q = 0 \text{ where } p = 0$$
 
+# %% [markdown]
+# {{exercise 01.q_from_file}}
+#
+# Write the equation as a function. It gets $p$ as a picture is read from disk, a NumPy array of type uint16,
+# whole numbers from 0 to 65535, of shape [H, W]. It returns $q$ as a new float32 array of the same shape.
+# Mind the holes: they stay exactly 0.
+#
+# <details><summary>Stuck?</summary>
+#
+# Try `np.array([0, 1, 2], dtype=np.uint16) - np.uint16(1)` in a cell of your own. Then ask in which order to
+# change the type and to subtract.
+#
+# </details>
+
+
+# %%
+def q_from_file(p):
+    """Inverse depth q, float32 [H, W], from the uint16 numbers p [H, W] on disk; holes stay 0."""
+    ### BEGIN SOLUTION
+    # First the type, then the 1: a uint16 cannot be negative, and 0 - 1 would be 65535.
+    return np.maximum(p.astype(np.float32) - 1, 0) / np.float32(65535)
+    ### END SOLUTION
+
+
+# %%
+q_from_file = check("01.q_from_file", q_from_file)
+
+# %% [markdown]
+# Now both ways: from metres to $p$, and by your function from $p$ to $q$.
+
 
 # %%
 UNITS_PER_INVERSE_METRE = 256 / 65535 * FOCAL_LENGTH * BASELINE
@@ -348,9 +506,16 @@ print(f"q = {UNITS_PER_INVERSE_METRE:.3f} / Z")
 print("   Z in m   d in pixels   p on disk        q")
 for metres in (4, 5, 10, 20, 50, 100, float("inf")):
     disparity = FOCAL_LENGTH * BASELINE / metres
-    print(f"{metres:>9} {disparity:>13.2f} {round(256 * disparity) + 1:>11} {to_inverse_depth(metres):>8.4f}")
+    p = np.array([round(256 * disparity) + 1], dtype=np.uint16)
+    print(f"{metres:>9} {disparity:>13.2f} {p[0]:>11} {q_from_file(p)[0]:>8.4f}")
+print(f"{'hole':>9} {'':>13} {0:>11} {q_from_file(np.zeros(1, np.uint16))[0]:>8.4f}")
+by_equation, by_file = to_inverse_depth(20), q_from_file(np.array([6063], dtype=np.uint16))[0]
+print(f"20 m by the equation and by the file: {by_equation:.4f} and {by_file:.4f}")
 
 # %% [markdown]
+# What mattered in the function: **a type has a range.** In uint16, 0 − 1 is 65535, without any warning. Every
+# hole would become $q = 1$, nearer than anything that was ever measured.
+#
 # The largest value in the files is $q$ = 0.4922. That is a disparity of 126 pixels, or 3.76 m: nothing nearer
 # was measured. (Whether the 1 is subtracted from $p$ changes $q$ by 1/65535, far less than any network errs.)
 #
@@ -366,13 +531,20 @@ for metres in (4, 5, 10, 20, 50, 100, float("inf")):
 # 3. **It is what is measured.** A stereo program errs by some part of a pixel, near and far alike. So the
 #    noise in $q$ is the same everywhere, and the noise in metres is not.
 #
-# The second and third in a formula: from $Z = fB/d$ follows
+# How much do they differ? Let a stereo program be wrong by half a pixel.
+#
+# **Predict.** At 10 m, half a pixel of disparity is an error of 0.11 m. How many metres is it at 100 m?
+
+# %%
+### BEGIN SOLUTION
+guess = 11
+### END SOLUTION
+compare("01.half_pixel", guess, 0.5 * 100**2 / (FOCAL_LENGTH * BASELINE))
+
+# %% [markdown]
+# The second and third reason in a formula: from $Z = fB/d$ follows
 #
 # $$|\Delta Z| \approx \frac{Z^2}{f B} \, |\Delta d|$$
-#
-# The error in metres grows with the *square* of the distance.
-#
-# **Predict.** At 10 m, half a pixel of disparity makes 11 cm. How much does it make at 100 m?
 
 # %%
 metres = torch.linspace(3.76, 100, 200)
@@ -428,6 +600,48 @@ for column in range(len(disparity)):
 # lies outside the right picture. So there is a hole to the *left* of everything near, as wide as the two
 # disparities differ, and a strip at the left border. Look again at the first figure: there are black stripes
 # left of near poles, people and cars.
+#
+# **Look for yourself.** The next figure follows one row of a frame. Above, the row in the picture; below, $q$
+# along it, and the holes in grey. Which grey strips lie left of a step up, to something nearer? Which do not,
+# and why?
+
+
+# %%
+def along_a_row(row=53, frame=0):
+    shown = train[frame]
+    q_of_row = shown["depth"][0, row].numpy()
+    holes = ~answered(shown)["depth"][row].numpy()
+    figure, axes = plt.subplots(
+        2, 1, figsize=(7.4, 5.2), sharex=True, height_ratios=(2.6, 1), layout="constrained"
+    )
+    axes[0].imshow(shown["image"].permute(1, 2, 0), aspect="auto")  # columns above those of the curve
+    axes[0].axhline(row, color="white", linewidth=1)
+    axes[0].set(ylabel="row")
+    axes[1].fill_between(np.arange(len(holes)), 0, 0.5, where=holes, step="mid", color="0.8", label="hole")
+    axes[1].plot(np.where(holes, np.nan, q_of_row), color=plots.TASK_COLOURS["depth"], label="q")
+    axes[1].set(xlabel="column", ylabel="inverse depth q\n(no unit)", ylim=(0, 0.5))
+    axes[1].legend(loc="upper right", ncols=2, frameon=True, framealpha=1)
+    figure.supxlabel(train.source, fontsize=9, color="0.4")
+    plots.show(
+        figure,
+        f"A street scene with a white line at row {row}. Below it the inverse depth along this row: a curve "
+        "with steps at the edges of things, and grey strips where there is no depth.",
+    )
+    print(f"row {row} of frame {frame}: no depth at {holes.sum()} of {len(holes)} pixels")
+
+
+along_a_row()
+
+# %% [markdown]
+# With sliders: move the row from the sky down to the bonnet, or take another frame.
+
+# %%
+sliders(along_a_row, row=(0, 127, 1), frame=[0, 1, 2, 3])
+
+# %% [markdown]
+# In row 53 the strip at column 213 is left of a tree, and the strip at the border is what lies outside the
+# right picture. The strips at columns 100 and 123 are something else: windows of cars. Glass shows mirror
+# images, and they mislead a stereo program.
 #
 # The other holes are the sky, our own car and what is too near. In the file all of them are 0, the number
 # that infinity would have had. So 0 means "no answer", and no loss may take it for a far wall.
@@ -588,6 +802,36 @@ print(f"a point of the road 25 m away: 1 / (a u + b v + c) = {1 / (a * u + b * v
 # Last, what hides what. The **z-buffer** keeps, for each pixel, the largest inverse depth drawn so far.
 # A polygon may paint a pixel only where its own is larger. OpenCV's `fillPoly` tells which pixels the polygon
 # covers. It wants the corners as whole numbers, here in sixteenths of a pixel (`shift=4`).
+
+# %% [markdown]
+# {{exercise 01.z_buffer}}
+#
+# The heart of it is one step: one more polygon. The function gets
+#
+# * two buffers, both [H, W]: `surface`, int32, the number of the polygon seen so far at each pixel (0 = sky),
+#   and `inverse_depth`, float32, its $1/Z$ (0 at the sky);
+# * the new polygon: its `number`, a mask `covered` of bool, and `candidate`, float32, the $1/Z$ of its *whole
+#   plane*, also where the polygon itself is not.
+#
+# It returns both buffers, in this order and of the same types, as they are after the polygon is drawn. You
+# may change the given ones or make new ones.
+
+
+# %%
+def z_buffer(surface, inverse_depth, number, covered, candidate):
+    """Draw one more polygon; return surface and inverse_depth."""
+    ### BEGIN SOLUTION
+    nearer = covered & (candidate > inverse_depth)
+    surface[nearer], inverse_depth[nearer] = number, candidate[nearer]
+    return surface, inverse_depth
+    ### END SOLUTION
+
+
+# %%
+z_buffer = check("01.z_buffer", z_buffer)
+
+# %% [markdown]
+# What is left is to find out what a polygon covers, and to draw one after the other.
 #
 # **Predict.** We draw the road first and the box last. What would change if we drew the box first?
 
@@ -603,8 +847,7 @@ def rasterise(polygons, camera):
         covered = cv2.fillPoly(np.zeros(camera.size, np.uint8), [outline], 1, shift=4)
         a, b, c = inverse_depth_plane(corners, camera)
         candidate = a * columns + (b * rows + c)
-        nearer = (covered == 1) & (candidate > inverse_depth)
-        surface[nearer], inverse_depth[nearer] = number, candidate[nearer]
+        surface, inverse_depth = z_buffer(surface, inverse_depth, number, covered == 1, candidate)
     return surface, inverse_depth
 
 
@@ -616,9 +859,9 @@ other_way_round = rasterise(polygons[::-1], camera)[1]
 print("the order does not matter:", np.array_equal(other_way_round, inverse_metres))
 
 # %% [markdown]
-# Nothing would change: the z-buffer compares depths, and never asks who came first. That is the whole drawing
-# program. From `surface` everything else is a look-up, by a table again: the class of the polygon, its normal,
-# its colour.
+# Nothing would change: the z-buffer compares depths, and never asks who came first. That is the whole
+# drawing program. From `surface` everything else is a look-up, by a table again: the class of the polygon,
+# its normal, its colour.
 #
 # Two details. Normals in a sample count $y$ up and $z$ *towards the viewer*, so we turn the camera's $y$ and
 # $z$ round. And a picture needs **light**: a surface is the brighter, the more it looks towards the sun (the
@@ -640,7 +883,7 @@ print("how brightly each is lit:", dict(zip(scene, sunlight.round(2).tolist(), s
 # %%
 street = {
     "image": torch.from_numpy(look_up(lit, surface, (0.7, 0.8, 0.9))).permute(2, 0, 1).float(),
-    "segmentation": torch.from_numpy(labels.coarsen(look_up(classes_of.astype(int), surface, 10), 7)),
+    "segmentation": torch.from_numpy(coarsen(look_up(classes_of.astype(int), surface, 10), 7)),
     "depth": torch.from_numpy(inverse_metres * np.float32(UNITS_PER_INVERSE_METRE))[None],
     "normals": torch.from_numpy(look_up(viewer_normals, surface, (0, 0, 0))).permute(2, 0, 1).float(),
 }
@@ -678,8 +921,8 @@ print("same polygons seen: ", np.array_equal(theirs.surface, surface))
 print("same inverse depth: ", np.array_equal(theirs.inverse_depth, inverse_metres))
 
 # %% [markdown]
-# **Exercise (10 minutes).** Add a house at the end of the street: a facade at $z = 100$ from $x = -6$ to 6,
-# 12 m high. In which order do its corners stand? Check with `face_normal` before you draw.
+# **To think through (10 minutes).** Add a house at the end of the street: a facade at $z = 100$ from
+# $x = -6$ to 6, 12 m high. In which order do its corners stand? Check with `face_normal` before you draw.
 #
 # <details><summary>One answer</summary>
 #
@@ -740,8 +983,8 @@ print("nearer below:", normals_from_depth(floor, tiny_camera).ravel().round(3) +
 # We compare in degrees. Then we do as the files do, and round $q$ to whole steps of 1/65535. And then we add
 # noise as a good stereo program has it: a quarter of a pixel.
 #
-# **Predict.** How large is the angle on the road, and on the left facade, after the rounding? And with the
-# noise: about 1°, 10° or 50°?
+# **Predict.** The rounding changes nothing that we could see: half the angles are below half a degree. How
+# many degrees is the middle one (the median) on the left facade with the noise?
 
 
 # %%
@@ -756,6 +999,9 @@ def all_three(mask):
 
 
 # %%
+### BEGIN SOLUTION
+guess = 45
+### END SOLUTION
 q = street["depth"][0].double().numpy()
 noise = np.random.default_rng(0).normal(0, 0.25 * 256, q.shape)  # in steps of the file
 versions = {
@@ -764,9 +1010,19 @@ versions = {
     "with noise": np.maximum(q * 65535 + noise, 1) / 65535 * (q > 0),
 }
 drawn = street["normals"].double().numpy()[:, :-1, :-1]
-for name, values in versions.items():
+
+
+def median_angles(values):
+    """Of the road and of the left facade, in degrees."""
     angle = degrees_between(normals_from_depth(values, camera), drawn)
-    medians = [np.median(angle[all_three(surface == number)]) for number in (1, 2)]
+    return [np.median(angle[all_three(surface == number)]) for number in (1, 2)]
+
+
+compare("01.noisy_normals", guess, median_angles(versions["with noise"])[1])
+
+# %%
+for name, values in versions.items():
+    medians = median_angles(values)
     print(f"{name:<11} median angle: road {medians[0]:.0f}°, left facade {medians[1]:.0f}°")
 
 # %%
@@ -860,7 +1116,7 @@ class SynthCity(Dataset):
         frame = synthcity.draw_frame(self.seed, self.split, index, self.size)
         return {
             "image": torch.from_numpy(frame.image),
-            "segmentation": torch.from_numpy(labels.coarsen(frame.labels, self.classes)),
+            "segmentation": torch.from_numpy(coarsen(frame.labels, self.classes)),
             "depth": torch.from_numpy(np.where(frame.holes, 0, frame.inverse_depth))[None],
             "normals": torch.from_numpy(frame.normals),
         }
@@ -897,9 +1153,9 @@ print(f"frames in both train and val: {shared} of {len(forwards) * len(val)} pai
 # taken one second apart are different files and nearly the same picture. Cityscapes therefore puts whole
 # cities into one split.
 #
-# **Exercise (10 minutes).** Write a `Dataset` of your own streets: draw the box's position and the street's
-# width from `generator(seed, stream, index)` and call `rasterise`. Which of the three claims do you test
-# first?
+# **To think through (10 minutes).** Write a `Dataset` of your own streets: draw the box's position and the
+# street's width from `generator(seed, stream, index)` and call `rasterise`. Which of the three claims do you
+# test first?
 #
 # ## 9. Frames from disk
 #
@@ -929,7 +1185,7 @@ def write_frame(folder, number, sample):
         np.save(folder / kind / f"{number}.npy", array.numpy())
 
 
-temporary = tempfile.TemporaryDirectory()
+temporary = tempfile.TemporaryDirectory()  # Python removes it when the notebook is closed
 root = Path(temporary.name)
 for split, frames_to_write in {"train": forwards[:6], "val": [val[0], val[1]]}.items():
     for number, frame in enumerate(frames_to_write):
@@ -942,33 +1198,61 @@ for folder in sorted(path for path in root.glob("*/*")):
 #
 # **Predict.** What would happen to `10.npy` if the names were sorted as text? Would it matter?
 
+# %% [markdown]
+# {{exercise 01.npy_frames}}
+#
+# Write the two methods. `len(frames)` is the number of frames, and `frames[index]` the sample of the frame
+# `self.numbers[index]`, a dict with the three keys of `folders`. Its shapes and types are those of the first
+# table of this chapter. On disk they differ:
+#
+# * the channels come last;
+# * classes may be whole numbers of another type, and depth may be float64;
+# * colours are numbers from 0 to 1 in some downloads, and bytes (uint8) from 0 to 255 in others. In a sample
+#   they go from 0 to 1.
+#
+# <details><summary>Stuck?</summary>
+#
+# `np.load` reads a file, `torch.from_numpy` makes a tensor of an array, `permute(2, 0, 1)` moves the last
+# axis to the front, and `.float()` and `.long()` change the type. Ask for the type of the colours *before*
+# you change it.
+#
+# </details>
+
 
 # %%
 class NpyFrames(Dataset):
-    folders = {"image": "image", "segmentation": "label", "depth": "depth"}
+    folders = {"image": "image", "segmentation": "label", "depth": "depth"}  # key in a sample -> folder
 
     def __init__(self, root, split):
         self.folder = Path(root) / split
         self.numbers = sorted(int(path.stem) for path in (self.folder / "image").glob("*.npy"))
 
     def __len__(self):
+        ### BEGIN SOLUTION
         return len(self.numbers)
+        ### END SOLUTION
 
     def __getitem__(self, index):
+        ### BEGIN SOLUTION
         name = f"{self.numbers[index]}.npy"
         files = {kind: self.folder / folder / name for kind, folder in self.folders.items()}
         arrays = {kind: torch.from_numpy(np.load(file)) for kind, file in files.items()}
+        largest = 255 if arrays["image"].dtype == torch.uint8 else 1
         return {
-            "image": arrays["image"].permute(2, 0, 1).float(),
+            "image": arrays["image"].permute(2, 0, 1).float() / largest,
             "segmentation": arrays["segmentation"].long(),
             "depth": arrays["depth"].permute(2, 0, 1).float(),
         }
+        ### END SOLUTION
 
+
+# %%
+NpyFrames = check("01.npy_frames", NpyFrames)
 
 # %%
 from_disk = NpyFrames(root, "train")
 theirs = data.load("cityscapes", "train", root=root)
-written = [{kind: frame[kind] for kind in NpyFrames.folders} for frame in forwards[:6]]
+written = [{kind: frame[kind] for kind in ("image", "segmentation", "depth")} for frame in forwards[:6]]
 print("frames:", len(from_disk), len(theirs))
 print("equal to what was written:", all(equal(a, from_disk[index]) for index, a in enumerate(written)))
 print("equal to the package:     ", all(equal(theirs[index], from_disk[index]) for index in range(6)))
@@ -979,19 +1263,29 @@ print("equal to the package:     ", all(equal(theirs[index], from_disk[index]) f
 #
 # ### What goes wrong
 #
-# With real downloads the most frequent fault is that files are missing. We remove one.
+# With real downloads the most frequent fault is that files are missing. We copy the folder and remove one
+# file.
 #
-# **Predict.** Frame 3 has no depth any more. When do we hear of it: when the data set is made, or later?
+# **Predict.** Frame 3 has no depth any more. When do we hear of it? Write one of
+# `"when the data set is made"`, `"when frame 3 is read"` or `"never"`.
 
 # %%
-(root / "train" / "depth" / "3.npy").unlink()
-broken = NpyFrames(root, "train")
-print("made without complaint,", len(broken), "frames")
-for index in range(len(broken)):
-    try:
+### BEGIN SOLUTION
+guess = "when frame 3 is read"
+### END SOLUTION
+damaged = tempfile.TemporaryDirectory()
+shutil.copytree(root, damaged.name, dirs_exist_ok=True)
+(Path(damaged.name) / "train" / "depth" / "3.npy").unlink()
+
+noticed, at = "never", "when the data set is made"
+try:
+    broken = NpyFrames(damaged.name, "train")
+    for index in range(len(broken)):
+        at = f"when frame {index} is read"
         broken[index]
-    except FileNotFoundError as error:
-        print("frame", index, "raises", type(error).__name__)
+except FileNotFoundError:
+    noticed = at
+compare("01.missing_file", guess, noticed)
 
 # %% [markdown]
 # Our class notices it when it comes to frame 3: with shuffled data that is some time in the first hour, in a
@@ -999,15 +1293,14 @@ for index in range(len(broken)):
 
 # %%
 try:
-    data.load("cityscapes", "train", root=root)
+    data.load("cityscapes", "train", root=damaged.name)
 except data.DataError as error:
-    print(str(error).replace(str(root), "ROOT"))
-temporary.cleanup()
+    print(str(error).replace(damaged.name, "ROOT"))
 
 # %% [markdown]
-# Its class is called `NpyLayout`. Beyond our lines it deals with what differs from download to download:
-# unequal sizes, colours 0…255 instead of 0…1, NaN, classes out of range, labels of 19 classes where 7 were
-# expected, depth in another unit. All of that is checking. The reading is what you wrote.
+# Its class is called `NpyLayout`. Beyond these lines it deals with what else differs from download to
+# download: unequal sizes, NaN, classes out of range, labels of 19 classes where 7 were expected, depth in
+# another unit. All of that is checking. The reading is what you wrote.
 #
 # ## 10. Batches
 #
@@ -1068,24 +1361,46 @@ print("other seed, same order: ", orders(seed=1) == orders(seed=0))
 # **Predict.** A facade on the left looks to the right: its normal is $(1, 0, 0)$. After the flip it stands on
 # the right. What is its normal?
 
+# %% [markdown]
+# {{exercise 01.flip}}
+#
+# Write `flip(sample)`. It returns a new sample with the same keys, shapes and types, in which everything is
+# mirrored: the places of all kinds, and the values of the kind that a mirror changes. The given sample stays
+# as it is, and it may have no normals.
+
 
 # %%
 def flip(sample):
+    """The sample mirrored left to right, as a new dict of new tensors."""
+    ### BEGIN SOLUTION
     flipped = {kind: values.flip(-1) for kind, values in sample.items()}
-    flipped["normals"] = flipped["normals"] * torch.tensor([-1.0, 1.0, 1.0])[:, None, None]
+    if "normals" in flipped:
+        flipped["normals"] = flipped["normals"] * torch.tensor([-1.0, 1.0, 1.0])[:, None, None]
     return flipped
+    ### END SOLUTION
 
 
-# Two pixels: the left one looks to the right, the right one looks at us.
-tiny = {"normals": torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]])}
+# %%
+flip = check("01.flip", flip)
+
+# %% [markdown]
+# By hand: two pixels, the left one looks to the right, the right one looks at us.
+
+# %%
+tiny = {
+    "image": torch.rand(3, 1, 2),
+    "segmentation": torch.tensor([[1, 6]]),
+    "depth": torch.tensor([[[0.1, 0.2]]]),
+    "normals": torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]]),
+}
 print("x before", tiny["normals"][0].tolist(), " x after", (flip(tiny)["normals"][0] + 0.0).tolist())
 print("z before", tiny["normals"][2].tolist(), " z after", (flip(tiny)["normals"][2] + 0.0).tolist())
 print("twice is nothing:", equal(flip(flip(sample)), sample))
 print("equal to the package:", equal(flip(sample), data.RandomFlip(p=1)(sample)))
 
 # %% [markdown]
-# In a mirror, what looked to the right looks to the left: **a flip negates the x of every normal**. A class
-# stays a class, a depth stays a depth.
+# In a mirror, what looked to the right looks to the left: **a flip negates the x of every normal**. What
+# looked up still looks up. A class stays a class, a depth stays a depth.
 #
 # How do we know that this is right? Section 7 gives a judge that knows nothing of flips: compute normals from
 # the flipped depth.
@@ -1123,41 +1438,74 @@ for name, normals in {"x negated": flipped["normals"], "x forgotten": forgotten}
 # twice as large. A camera of the same focal length sees a thing twice as large if it is twice as near:
 # $f X / Z$ doubles when $Z$ is halved. So
 #
-# $$Z \to \frac{Z}{s}, \qquad q \to s \cdot q$$
+# $$Z \to \frac{Z}{s}$$
 #
-# Depth is divided, **inverse depth is multiplied**. The two are easily confused, because a file does not say
-# which of them it holds, and nothing raises an error. Pixels without an answer stay at 0 either way.
+# What becomes of the inverse depth $q$, which is a constant divided by $Z$? You say it in the exercise.
+# Pixels without an answer stay at 0 either way.
 #
 # Classes, depth and normals take the value of the **nearest** old pixel. A mean of two classes is no class,
 # and the mean of a valid depth and the 0 of a hole is a depth that does not exist. Only colours are
 # interpolated.
+
+# %% [markdown]
+# {{exercise 01.zoom}}
+#
+# Given is where each new pixel comes from: the old row and the old column that are nearest to it, and the
+# colours of the window, enlarged. Write the rest: return a new sample with the same keys, shapes and types,
+# in which every kind is zoomed by the rule for its kind, and the inverse depth has the values that it has
+# to have. Normals keep their values. A sample may have no normals.
+#
+# <details><summary>Stuck?</summary>
+#
+# `values[..., rows[:, None], columns]` picks for each new row and each new column the old pixel, for tensors
+# of two and of three axes alike. For the inverse depth, put numbers in: a car at 20 m has $q = 0.0925$. After
+# a zoom by 2 it looks as if it stood where? Look up its $q$ in the table of section 4.
+#
+# </details>
 
 
 # %%
 def zoom(sample, scale, top, left):
     """Enlarge the window with its corner at (top, left) to the full picture."""
     height, width = sample["image"].shape[-2:]
-    rows = top + (torch.arange(height) * 2 + 1) * round(height / scale) // (2 * height)
-    columns = left + (torch.arange(width) * 2 + 1) * round(width / scale) // (2 * width)
-    zoomed = {kind: values[..., rows[:, None], columns] for kind, values in sample.items()}
-    zoomed["depth"] = zoomed["depth"] * scale
     window = sample["image"][:, top : top + round(height / scale), left : left + round(width / scale)]
+    rows = top + (torch.arange(height) * 2 + 1) * window.shape[1] // (2 * height)
+    columns = left + (torch.arange(width) * 2 + 1) * window.shape[2] // (2 * width)
     enlarged = interpolate(window[None], size=(height, width), mode="bilinear", antialias=True)[0]
-    zoomed["image"] = enlarged.clamp(0, 1)  # rounding may leave 0..1 by the last digit
+    enlarged = enlarged.clamp(0, 1)  # rounding may leave 0..1 by the last digit
+    ### BEGIN SOLUTION
+    zoomed = {kind: values[..., rows[:, None], columns] for kind, values in sample.items()}
+    zoomed["image"] = enlarged
+    zoomed["depth"] = zoomed["depth"] * scale  # inverse depth: Z is divided, so q is multiplied
     return zoomed
+    ### END SOLUTION
 
 
-four = {"image": torch.zeros(3, 4, 4), "depth": torch.arange(1.0, 17).reshape(1, 4, 4) / 100}
+# %%
+zoom = check("01.zoom", zoom)
+
+# %% [markdown]
+# By hand: a picture of 4×4 pixels, of which we enlarge the middle.
+
+# %%
+four = {
+    "image": torch.zeros(3, 4, 4),
+    "segmentation": torch.zeros(4, 4, dtype=torch.int64),
+    "depth": torch.arange(1.0, 17).reshape(1, 4, 4) / 100,
+}
 print("before\n" + str(four["depth"][0].numpy()))
 print("the middle, zoomed by 2\n" + str(zoom(four, 2, top=1, left=1)["depth"][0].numpy()))
 
 # %% [markdown]
-# The four middle values 0.06, 0.07, 0.10 and 0.11 are doubled, and each fills four pixels.
+# The four middle values 0.06, 0.07, 0.10 and 0.11 are doubled, and each fills four pixels. Depth in metres is
+# divided, **inverse depth is multiplied**: $q \to s \cdot q$. The two are easily confused, because a file does
+# not say which of them it holds, and nothing raises an error.
 #
 # The check is the road. Section 5 says that on the road $1/Z = (v - v_0)/(f h)$. This holds for every
 # picture that a camera at height $h$ takes of a flat road, the zoomed one too: the zoom halves $Z$ and leaves
-# the height $Y$ of each point as it is, so the road stays in its plane. We zoom in on the centre, so the horizon
-# stays where it is. So **at the same row, before and after, the road must have the same inverse depth.**
+# the height $Y$ of each point as it is, so the road stays in its plane. We zoom in on the centre, so the
+# horizon stays where it is. So **at the same row, before and after, the road must have the same inverse
+# depth.**
 #
 # **Predict.** Near the lower border the road has $q \approx 0.3$. What does the zoomed picture show there if
 # $q$ is multiplied by 2, left alone, or divided by 2?
@@ -1203,20 +1551,22 @@ package_zoom = data.RandomZoom(scales=(2.0,), inverse_depth=True, generator=torc
 dice = torch.Generator().manual_seed(3)
 choices = (1, H - H // 2 + 1, W - W // 2 + 1)  # one scale; the places where the window fits
 _, top, left = (int(torch.randint(count, (), generator=dice)) for count in choices)
-print("equal to the package:", equal(zoom(sample, 2.0, top, left), package_zoom(sample)))
+ours_zoomed, theirs_zoomed = zoom(sample, 2.0, top, left), package_zoom(sample)
+same = [torch.allclose(ours_zoomed[kind], theirs_zoomed[kind], atol=1e-5) for kind in sample]
+print("equal to the package:", all(same))
 
 # %% [markdown]
 # `inverse_depth` has no default in the package: whoever writes the line has to say which of the two the files
 # hold. Transforms are put around a data set by `data.Transformed(train, data.RandomFlip())`. They are for
 # training only: a validation set must not change.
 #
-# **Exercise (5 minutes).** NYUv2 has depth in metres. Which line of `zoom` has to change, and how would you
+# **To think through (5 minutes).** NYUv2 has depth in metres. What has to change in `zoom`, and how would you
 # check it?
 #
 # <details><summary>One answer</summary>
 #
-# `zoomed["depth"] * scale` becomes `/ scale`. The check stays the floor: at the same row, before and after,
-# it has the same depth.
+# The depth is divided by the scale and not multiplied. The check stays the floor: at the same row, before and
+# after, it has the same depth.
 #
 # </details>
 #
@@ -1240,8 +1590,8 @@ if real is None:
     print("No real Cityscapes here; the course goes on with SynthCity.")
 else:
     print("\n".join(data.check("cityscapes", real)))
-    train = data.load("cityscapes", "train", root=real)
-    print(len(train), "training frames from", train.source)
+    photographs = data.load("cityscapes", "train", root=real)
+    print(len(photographs), "training frames from", photographs.source)
 
 # %% [markdown]
 # What is different in the real frames: void at borders and things without a class, depth with more holes and
@@ -1263,41 +1613,89 @@ for name, targets in data.KINDS.items():
 #
 # ## Quiz
 #
-# 1. A pixel has the Cityscapes id 29, a caravan. What is it among 19, 7 and 2 classes?
+# 1. A pixel has the Cityscapes id 29, a caravan. What is it among 19, among 7 and among 2 classes?
+#    - a: void, void, background
+#    - b: void, vehicle, foreground
+#    - c: car, vehicle, foreground
+#    - d: void, vehicle, background
+#
 #    <details><summary>Answer</summary>
 #
-#    Void, vehicle (class 6) and foreground (class 1). It has no class of its own among the 19, but it has a
-#    category. Not "car": nobody counts it as one.
+#    **b.** It has no class of its own among the 19, but it has a category, and this category is foreground.
+#
+#    - a: this is what comes out if 7 and 2 classes are made from the 19 and not from the ids.
+#    - c: nobody counts it as a car; what is left out of the 19 is not added to the most similar class.
+#    - d: the two classes go by the category, and "vehicle" is one of the two that are foreground.
 #
 #    </details>
-# 2. Two networks reach 40 % pixel accuracy. Is one of them surely useful?
+# 2. Two networks reach a pixel accuracy of 40 % with seven classes. What do you know?
+#    - a: both have learned something, since guessing would give 1/7
+#    - b: both are equally good
+#    - c: nothing yet, since a constant answer reaches as much
+#    - d: both have a mean IoU of 0.4
+#
 #    <details><summary>Answer</summary>
 #
-#    No. Answering "flat" everywhere gets about as much. The mean IoU would tell: a constant reaches about a
-#    seventh of that share.
+#    **c.** "Flat" everywhere has about this accuracy. The mean IoU would tell: there a constant has a seventh
+#    of it.
+#
+#    - a: 1/7 would be the accuracy if all classes were equally frequent. A street is mostly street.
+#    - b: one may be right only on the road, the other on a bit of everything.
+#    - d: the mean IoU treats all classes alike, the accuracy all pixels; the two agree only by chance.
 #
 #    </details>
-# 3. A car's inverse depth is 0.185. How far away is it? And one with half of that?
+# 3. A car with $q = 0.185$ is 10 m away. How far away is one with $q = 0.0925$?
+#    - a: 5 m
+#    - b: 10.1 m
+#    - c: 40 m
+#    - d: 20 m
+#
 #    <details><summary>Answer</summary>
 #
-#    $1.85 / 0.185 = 10$ m, and 20 m. Half the inverse depth is twice the distance, not half.
+#    **d.** $1.85 / 0.0925 = 20$. Half the inverse depth is twice the distance.
+#
+#    - a: this takes $q$ for a depth: half the number, half the distance. It is the other way round.
+#    - b: this adds the difference of the two $q$ to the metres, as if both had the same unit.
+#    - c: the square is in the *error* of the metres, not in the metres.
 #
 #    </details>
-# 4. Why is 0 no good as the depth of the sky, although $1 / \infty = 0$?
+# 4. $1 / \infty = 0$, and still no loss uses the zeros in the depth. Why?
+#    - a: 0 also marks pixels whose depth nobody knows, near ones too
+#    - b: the loss would divide by zero
+#    - c: the sky is void, so it counts in no task
+#    - d: 0 is the nearest of all depths and would count too much
+#
 #    <details><summary>Answer</summary>
 #
-#    Because 0 also marks pixels that stereo did not find, at any distance. A loss that takes 0 as an answer
-#    would teach that holes beside near poles are infinitely far. So all zeros are left out.
+#    **a.** A loss that takes 0 for an answer would teach that the holes beside near poles are infinitely far.
+#
+#    - b: it is $q$ that is compared, and nothing is divided by it.
+#    - c: the sky has a class, number 4 among the seven. It has no depth only.
+#    - d: 0 would be the *farthest*; the nearest has the largest $q$.
 #
 #    </details>
-# 5. You flip a sample and zoom it by 1.5. Which values change besides their places?
+# 5. You flip a sample and zoom it by 1.5. Which values change, besides their places?
+#    - a: none; a transform moves pixels
+#    - b: the x of the normals is negated, inverse depth is divided by 1.5
+#    - c: the x of the normals is negated, inverse depth is multiplied by 1.5
+#    - d: the normals are negated, inverse depth is multiplied by 1.5
+#
 #    <details><summary>Answer</summary>
 #
-#    The x of the normals (negated, by the flip) and the inverse depth (times 1.5, by the zoom). Classes keep
-#    their numbers; depth in metres would be divided.
+#    **c.** The mirror swaps right and left and nothing else, and what looks larger looks nearer.
+#
+#    - a: true of colours and classes only. Normals and depth speak of the view.
+#    - b: depth in *metres* would be divided. Half as far away is twice the inverse depth.
+#    - d: negating y too would make the road look down.
 #
 #    </details>
 #
+# Below is what you have done so far, in this chapter and in all others.
+
+# %% tags=["nbval-ignore-output", "why:shows-progress"]
+progress()
+
+# %% [markdown]
 # ## What comes next
 #
 # Chapter 02 builds SegNet, the network that looks at the picture and answers for every pixel.
