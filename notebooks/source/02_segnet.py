@@ -12,10 +12,11 @@
 #   field;
 # * compute a convolution, a max-pool with indices and an unpool by hand;
 # * predict the shape of every tensor and the number of parameters of every layer;
+# * build the blocks and the decoder of SegNet yourself, and the formula that counts what they learn;
 # * train one task with a loop of eight lines and say honestly how good the result is.
 #
-# **Time:** about 45 minutes of reading, one minute of computing on a laptop, about 20 minutes on a T4 with
-# real Cityscapes.
+# **Time:** about 40 minutes of reading, {{exercise_minutes}} minutes of exercises, one minute of computing
+# on a laptop, about 20 minutes on a T4 with real Cityscapes.
 #
 # **You need from before:** samples and classes (chapter 01). You should have seen `nn.Module` and a
 # convolution.
@@ -37,8 +38,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from course_utils import data, losses, metrics, models, plots, tasks
+from course_utils.exercises import check, compare, progress
 from course_utils.labels import label_set
 from course_utils.models import segnet
+from course_utils.sliders import sliders
 
 plt.rcParams.update(plots.STYLE)
 
@@ -64,33 +67,61 @@ print(len(labels.names), "classes:", ", ".join(labels.names))
 #
 # and a pool of 2×2 is a layer with $k = 2$ that afterwards doubles the stride, $s \leftarrow 2 s$.
 #
-# The encoder of this chapter has 13 convolutions, in five blocks of 2, 2, 3, 3 and 3. It is the one of the
-# classification network VGG-16 (Simonyan and Zisserman, ICLR 2015). After each block it pools.
+# %% [markdown]
+# {{exercise 02.receptive_field}}
 #
-# **Predict.** How wide is the receptive field of 13 convolutions without a pool? And with the five pools:
-# twice as wide, five times, more? Write both numbers down.
+# Write the rule as a function. It gets a list of layers, the one at the image first, such as `["conv",
+# "conv", "pool"]`. A `"conv"` is a convolution of 3×3, a `"pool"` a pool of 2×2. It returns the width in
+# pixels of what one value sees after the last layer. The list may be empty: then the value is a pixel of the
+# image.
+#
+# <details><summary>Stuck?</summary>
+#
+# Keep the two numbers $r$ and $s$ while you walk through the list once. First do it on paper for
+# `["pool", "conv"]`: at which of the two steps does each number change, and which one changes first?
+#
+# </details>
 
 
 # %%
 def receptive_field(layers):
     """Width in pixels after `layers`, a list of "conv" (3x3) and "pool" (2x2)."""
+    ### BEGIN SOLUTION
     field = stride = 1
     for layer in layers:
         kernel = 3 if layer == "conv" else 2
-        field += (kernel - 1) * stride
+        field += (kernel - 1) * stride  # with the stride from before this layer
         stride *= 2 if layer == "pool" else 1
     return field
+    ### END SOLUTION
 
 
-with_pools = [layer for count in (2, 2, 3, 3, 3) for layer in [*["conv"] * count, "pool"]]
-without_pools = ["conv"] * 13
-print("without pools:", receptive_field(without_pools), "pixels")
-print("with pools:   ", receptive_field(with_pools), "pixels")
+# %%
+receptive_field = check("02.receptive_field", receptive_field)
+
+# %%
+for layers in (["conv"], ["conv", "conv"], ["pool", "conv"]):
+    print(f"{receptive_field(layers)} pixels after {' and '.join(layers)}")
 
 # %% [markdown]
-# The same 13 convolutions see eight times as far, because after each pool one step on the feature map is two
-# steps on the image.
+# By hand: one convolution sees $1 + 2 = 3$ pixels, a second one $3 + 2 = 5$. A pool sees $1 + 1 = 2$; after
+# it the stride is 2, and the convolution adds $2 \cdot 2$, which makes 6.
 #
+# The encoder of this chapter has 13 convolutions, in five blocks of 2, 2, 3, 3 and 3. It is the one of the
+# classification network VGG-16 (Simonyan and Zisserman, ICLR 2015). After each block it pools.
+#
+# **Predict.** Take the 13 convolutions without a pool, then with the five pools. How many times as far does
+# one value see with them? Write the factor into the first line.
+
+# %%
+### BEGIN SOLUTION
+guess = 8
+### END SOLUTION
+with_pools = [layer for count in (2, 2, 3, 3, 3) for layer in [*["conv"] * count, "pool"]]
+without_pools = ["conv"] * 13
+compare("02.field_with_pools", guess, receptive_field(with_pools) / receptive_field(without_pools))
+
+# %% [markdown]
 # Do not trust a formula that you can measure. If an output value depends on a pixel, the gradient with
 # respect to that pixel is not zero. So we build both chains with one channel and weights of 1, ask for the
 # gradient of one output value in the middle, and count the columns that it reaches. (For the measurement we
@@ -111,11 +142,14 @@ def measured_field(layers, side=512):
     return int((image.grad[0, 0] != 0).any(dim=0).sum())
 
 
-print("without pools:", measured_field(without_pools), "pixels")
-print("with pools:   ", measured_field(with_pools), "pixels")
+for name, layers in {"without pools": without_pools, "with pools": with_pools}.items():
+    print(f"{name:13} formula {receptive_field(layers):3}, measured {measured_field(layers):3} pixels")
 
 # %% [markdown]
-# Formula and measurement agree. Here are both fields on a frame of SynthCity, for the pixel in the middle.
+# Formula and measurement agree. The same 13 convolutions see eight times as far, because after each pool one
+# step on the feature map is two steps on the image.
+#
+# Here are both fields on a frame of SynthCity, for the pixel in the middle.
 
 # %%
 frames = data.load("synthcity", "val", size=(128, 256), classes=7, length=10)
@@ -146,9 +180,9 @@ plots.show(figure, "A street scene with two frames around its middle: a small ye
 # the encoder-decoder on which the paper of this course builds. We now build it from the smallest part
 # upwards.
 #
-# **Exercise (5 minutes).** The decoder has convolutions, too, and it adds to the receptive field. Its blocks
-# have 3, 3, 3, 2 and 2 convolutions, at strides 16, 8, 4, 2 and 1; then comes one more 3×3 convolution at
-# stride 1. How far does one pixel of SegNet's output see at most?
+# **To think through (5 minutes).** The decoder has convolutions, too, and it adds to the receptive field. Its
+# blocks have 3, 3, 3, 2 and 2 convolutions, at strides 16, 8, 4, 2 and 1; then comes one more 3×3 convolution
+# at stride 1. How far does one pixel of SegNet's output see at most?
 #
 # <details><summary>One answer</summary>
 #
@@ -179,24 +213,55 @@ plots.show(figure, "A street scene with two frames around its middle: a small ye
 picture = torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]])
 kernel = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
 
+# %% [markdown]
+# {{exercise 02.convolve}}
+#
+# Write the sum for one channel and without a bias. The function gets a picture of shape [H, W], a square
+# kernel of shape [k, k], where k may be any number, and how many zeros lie around the picture on each of its
+# four sides. It returns what stands at every place where the kernel fits, as a tensor. Loops are welcome, and
+# `F.pad(picture, (left, right, top, bottom))` puts zeros around.
+#
+# <details><summary>Stuck?</summary>
+#
+# How many rows does the result have? Think of one column of four pixels and a kernel of three: at which rows
+# can its upper end stand? Then write two loops over the places, and in the middle cut the window out of the
+# padded picture.
+#
+# </details>
 
+
+# %%
 def convolve(picture, kernel, padding):
-    """The sum above, for one channel and no bias."""
+    """The sum above, for one channel and no bias: [H, W] -> [rows, columns], one per place of the kernel."""
+    ### BEGIN SOLUTION
     padded = F.pad(picture, (padding,) * 4)
-    rows, columns = (side - len(kernel) + 1 for side in padded.shape)
+    side = len(kernel)
+    rows, columns = (length - side + 1 for length in padded.shape)
     result = torch.zeros(rows, columns)
     for i in range(rows):
         for j in range(columns):
-            result[i, j] = (kernel * padded[i : i + 3, j : j + 3]).sum()
+            result[i, j] = (kernel * padded[i : i + side, j : j + side]).sum()
     return result
+    ### END SOLUTION
 
-
-# %% [markdown]
-# **Predict.** What stands in the second row of the result? And what in its last column, where no edge is to
-# be seen in the picture?
 
 # %%
+convolve = check("02.convolve", convolve)
+
+# %% [markdown]
+# **Predict.** We convolve the picture with the kernel and a padding of 1. What stands at the right end of the
+# second row, where no edge is to be seen in the picture? Write `"negative"`, `"zero"` or `"positive"`, with the
+# quotation marks.
+
+# %%
+### BEGIN SOLUTION
+guess = "negative"
+### END SOLUTION
 edges = convolve(picture, kernel, padding=1)
+sign = int(edges[1, -1].sign())
+compare("02.border_column", guess, {-1: "negative", 0: "zero", 1: "positive"}[sign])
+
+# %%
 print(edges)
 by_torch = F.conv2d(picture[None, None], kernel[None, None], padding=1)[0, 0]
 print("the same as torch:", torch.equal(edges, by_torch))
@@ -241,42 +306,70 @@ print("the same as torch:", torch.allclose(normalised.clamp(min=0), by_torch, at
 # In training, mean and variance are those of the batch. The layer also keeps a running average of them and
 # uses it after `model.eval()`, so that the prediction for a frame does not depend on the other frames of its
 # batch.
+
+
+# %% [markdown]
+# {{exercise 02.convolution}}
 #
-# Now the part itself, and several of them in a row: a **block**. The first convolution of a block changes
-# the number of channels, the others keep it.
+# Now the part itself. Write a function that makes the three layers and returns them as one module, from
+# [B, inputs, H, W] to [B, outputs, H, W]. Height and width stay as they are, for a kernel of 1, 3 or 5. Use
+# torch's own layers: `nn.Conv2d` with its bias, `nn.BatchNorm2d` and `nn.ReLU`.
 
 
 # %%
 def convolution(inputs, outputs, kernel=3):
     """Convolution that keeps height and width, batch normalisation, ReLU."""
+    ### BEGIN SOLUTION
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2),
         nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        nn.ReLU(inplace=True),  # it overwrites the normalised values, which nobody needs any more
     )
+    ### END SOLUTION
 
 
-def block(inputs, outputs, count):
-    """`count` convolutions; the first changes the channels from `inputs` to `outputs`."""
-    first = convolution(inputs, outputs)
-    return nn.Sequential(first, *(convolution(outputs, outputs) for _ in range(count - 1)))
+# %%
+convolution = check("02.convolution", convolution)
 
-
+# %%
 part = convolution(1, 1)
-part[0].weight.data = kernel[None, None].clone()
-part[0].bias.data.zero_()
+layer = next(layer for layer in part.modules() if isinstance(layer, nn.Conv2d))
+layer.weight.data = kernel[None, None].clone()
+layer.bias.data.zero_()
 result = part(picture[None, None])[0, 0]
 print("by hand the same:", torch.allclose(result, normalised.clamp(min=0), atol=1e-6))
-print("a block of two:  ", list(block(3, 64, count=2)(torch.zeros(2, 3, 45, 70)).shape))
 
 # %% [markdown]
-# **Exercise (5 minutes).** Set the bias of `part` to 5 and run it again on the picture. What changes, and
-# why?
+# {{exercise 02.block}}
+#
+# Several of these parts in a row are a **block**. The first convolution of a block changes the number of
+# channels from `inputs` to `outputs`, the others keep it. Return a block of `count` convolutions as one
+# module, made with your `convolution`; `count` is at least 1. Each of them has weights of its own.
+
+
+# %%
+def block(inputs, outputs, count):
+    """`count` convolutions; the first changes the channels from `inputs` to `outputs`."""
+    ### BEGIN SOLUTION
+    first = convolution(inputs, outputs)
+    return nn.Sequential(first, *(convolution(outputs, outputs) for _ in range(count - 1)))
+    ### END SOLUTION
+
+
+# %%
+block = check("02.block", block)
+
+# %%
+print("a block of two:", list(block(3, 64, count=2)(torch.zeros(2, 3, 45, 70)).shape))
+
+# %% [markdown]
+# **To think through (5 minutes).** Set the bias of `layer` to 5 and run `part` again on the picture. What
+# changes, and why?
 #
 # <details><summary>One answer</summary>
 #
 # ```python
-# part[0].bias.data.fill_(5)
+# layer.bias.data.fill_(5)
 # print(torch.allclose(part(picture[None, None])[0, 0], result, atol=1e-5))  # True
 # ```
 #
@@ -295,14 +388,31 @@ print("a block of two:  ", list(block(3, 64, count=2)(torch.zeros(2, 3, 45, 70))
 #
 # $$ \text{index} = \text{row} \cdot W + \text{column} $$
 #
-# **Predict.** Pool this picture on paper: four maxima and their four indices.
+# What of a picture with an odd number of rows or columns? Then the last window is cut: one row or column is
+# pooled by itself. The new size is $\lceil H / 2 \rceil$, rounded **up**: 5 rows become 3. (Rounding down
+# would drop the last row, and nobody could put it back.)
+
+
+# %% [markdown]
+# {{exercise 02.pool_by_hand}}
+#
+# Write it for one picture of shape [H, W] of any size and with any numbers, negative ones too. Return two
+# tensors of half its height and width, rounded up: the maxima, and their indices in the picture, which are
+# whole numbers (`torch.int64`).
+#
+# <details><summary>Stuck?</summary>
+#
+# A slice that reaches beyond the border is cut by itself: `picture[4:6]` of five rows has one row. So walk
+# through the upper left corners of the windows and cut each one out. `argmax` counts inside the window; turn
+# that into a row and a column of the picture, and mind that a cut window is narrower.
+#
+# </details>
+
 
 # %%
-picture = torch.tensor([[1.0, 3, 2, 1], [4, 2, 0, 5], [0, 1, 7, 2], [6, 2, 3, 4]])
-
-
 def pool_by_hand(picture):
-    """Maxima of 2x2 windows, and the indices of the pixels where they stood."""
+    """Maxima of 2x2 windows, and the indices of the pixels where they stood: two tensors."""
+    ### BEGIN SOLUTION
     height, width = picture.shape
     maxima, indices = [], []
     for top in range(0, height, 2):
@@ -313,30 +423,64 @@ def pool_by_hand(picture):
             maxima.append(window[indices[-1]])
     shape = math.ceil(height / 2), math.ceil(width / 2)
     return torch.tensor(maxima).view(shape), torch.tensor(indices).view(shape)
+    ### END SOLUTION
 
 
-maxima, indices = pool_by_hand(picture)
+# %%
+pool_by_hand = check("02.pool_by_hand", pool_by_hand)
+
+# %% [markdown]
+# **Predict.** Pool this picture on paper: four maxima and their four indices.
+
+# %%
+small_picture = torch.tensor([[1.0, 3, 2, 1], [4, 2, 0, 5], [0, 1, 7, 2], [6, 2, 3, 4]])
+maxima, indices = pool_by_hand(small_picture)
 print(maxima)
 print(indices)
 
 # %% [markdown]
 # The 4 stood in row 1, column 0: index $1 \cdot 4 + 0 = 4$. The 7 stood in row 2, column 2: index 10.
 #
-# **Unpooling** turns this round. It starts with zeros and puts each value back where its maximum was.
+# **Unpooling** turns this round. It starts with zeros and puts each value back where its maximum was. The
+# size has to be told: 6 rows and 5 rows both came down to 3, so it cannot be guessed.
+
+
+# %% [markdown]
+# {{exercise 02.unpool_by_hand}}
+#
+# Now for real feature maps. Values and indices have the shape [B, C, h, w]: B images with C channels each,
+# and every channel of every image was pooled by itself, with indices of its own. `size` holds the height and
+# the width (H, W) of the result, which has the shape [B, C, H, W]. Gradients must be able to flow from the
+# result to the values.
+#
+# <details><summary>Stuck?</summary>
+#
+# An index counts the pixels of one picture as if they stood in one long row. So make the result with one long
+# row per image and channel, fill it, and give it its two sides at the end. Begin with two loops, over images
+# and channels; `tensor.scatter` does it without loops.
+#
+# </details>
 
 
 # %%
 def unpool_by_hand(values, indices, size):
-    """A picture of `size` that holds each value at its index and 0 elsewhere."""
-    picture = torch.zeros(size).flatten()
-    picture[indices.flatten()] = values.flatten()
-    return picture.view(size)
+    """[B, C, h, w] -> pictures [B, C, H, W] that hold each value at its index and 0 elsewhere."""
+    ### BEGIN SOLUTION
+    height, width = size
+    rows = values.new_zeros(*values.shape[:2], height * width)
+    rows = rows.scatter(2, indices.flatten(2), values.flatten(2))
+    return rows.unflatten(2, (height, width))
+    ### END SOLUTION
 
 
-restored = unpool_by_hand(maxima, indices, picture.shape)
+# %%
+unpool_by_hand = check("02.unpool_by_hand", unpool_by_hand)
+
+# %%
+restored = unpool_by_hand(maxima[None, None], indices[None, None], small_picture.shape)[0, 0]
 print(restored)
-print("the maxima are in place:", torch.equal(restored[restored > 0], picture[restored > 0]))
-print("numbers lost:", int((restored != picture).sum()), "of", picture.numel())
+print("the maxima are in place:", torch.equal(restored[restored > 0], small_picture[restored > 0]))
+print("numbers lost:", int((restored != small_picture).sum()), "of", small_picture.numel())
 
 
 # %%
@@ -355,7 +499,7 @@ def draw_numbers(axis, numbers, title, highlight):
 
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.5), layout="constrained", width_ratios=[2, 1, 1, 2])
 everywhere = torch.ones(2, 2, dtype=torch.bool)
-draw_numbers(axes[0], picture, "picture", restored > 0)
+draw_numbers(axes[0], small_picture, "picture", restored > 0)
 draw_numbers(axes[1], maxima, "pooled", everywhere)
 draw_numbers(axes[2], indices, "indices", everywhere)
 draw_numbers(axes[3], restored, "unpooled", restored > 0)
@@ -366,8 +510,8 @@ plots.show(figure, "Four grids of numbers: the picture with the maximum of each 
 
 # %% [markdown]
 # The decoder could also grow a picture by **bilinear interpolation**: new pixels are weighted means of the
-# old ones, and no index is needed. Our four numbers show the difference: interpolation gives a smooth slope, and
-# does not know in which corner of its window the 7 stood.
+# old ones, and no index is needed. Our four numbers show the difference: interpolation gives a smooth slope,
+# and does not know in which corner of its window the 7 stood.
 
 # %%
 print(F.interpolate(maxima[None, None], size=(4, 4), mode="bilinear", align_corners=True)[0, 0])
@@ -376,11 +520,8 @@ print(F.interpolate(maxima[None, None], size=(4, 4), mode="bilinear", align_corn
 # %% [markdown]
 # ### Any image size
 #
-# What of a picture with an odd number of rows or columns? Then the last window is cut: one row or column is
-# pooled by itself. The new size is $\lceil H / 2 \rceil$, rounded **up**. (Rounding down would drop the last
-# row, and nobody could put it back.)
-#
-# Going up, 6 rows and 5 rows both came down to 3. So `unpool` cannot guess: we tell it the size.
+# From here on we take torch's own functions, which do the same and are fast. `ceil_mode` rounds up, and
+# `output_size` tells the size. The check on a picture with two odd sides:
 
 
 # %%
@@ -395,34 +536,43 @@ def unpool(features, indices, size):
 
 
 odd = torch.rand(1, 1, 5, 7)
-maxima, indices = pool(odd)
+pooled, where = pool(odd)
 by_hand = pool_by_hand(odd[0, 0])
-print("5 x 7 becomes", " x ".join(map(str, maxima.shape[2:])))
-print("by hand the same:", torch.equal(maxima[0, 0], by_hand[0]), torch.equal(indices[0, 0], by_hand[1]))
-restored = unpool(maxima, indices, size=(5, 7))
-print("unpooled the same:", torch.equal(restored[0, 0], unpool_by_hand(*by_hand, (5, 7))))
-print("pooling it again gives the maxima:", torch.equal(pool(restored)[0], maxima))
+print("5 x 7 becomes", " x ".join(map(str, pooled.shape[2:])))
+print("by hand the same:", torch.equal(pooled[0, 0], by_hand[0]), torch.equal(where[0, 0], by_hand[1]))
+unpooled = unpool(pooled, where, size=(5, 7))
+print("unpooled the same:", torch.equal(unpooled, unpool_by_hand(pooled, where, (5, 7))))
+print("pooling it again gives the maxima:", torch.equal(pool(unpooled)[0], pooled))
 
 # %% [markdown]
 # **Predict.** A picture of 3×3 has its only bright pixel in the last corner, at index 8. We pool it and
 # unpool it without naming the size. `max_unpool2d` then assumes twice the pooled size, 4×4. Where does the
-# bright pixel come out?
+# bright pixel come out? Write `"row 2, column 2"`, `"row 2, column 0"` or `"an error"`, counted from 0.
 
 # %%
+### BEGIN SOLUTION
+guess = "row 2, column 0"
+### END SOLUTION
 corner = torch.zeros(1, 1, 3, 3)
 corner[0, 0, 2, 2] = 1
-maxima, indices = pool(corner)
-print("guessed size:", F.max_unpool2d(maxima, indices, 2)[0, 0].tolist())
-print("right size:  ", unpool(maxima, indices, (3, 3))[0, 0].tolist())
+corner_maxima, corner_indices = pool(corner)
+guessed_size = F.max_unpool2d(corner_maxima, corner_indices, 2)
+row, column = guessed_size[0, 0].nonzero()[0].tolist()
+compare("02.lost_corner", guess, f"row {row}, column {column}")
+
+# %%
+right_size = unpool(corner_maxima, corner_indices, (3, 3))
+print("guessed size:", guessed_size[0, 0].int().tolist())
+print("right size:  ", right_size[0, 0].int().tolist())
 
 # %% [markdown]
 # In a picture four pixels wide, index 8 is row 2, column **0**: the pixel has jumped from the right border
 # to the left one. No error is raised. This is why our encoder hands the sizes to the decoder together with
 # the indices.
 #
-# **Exercise (5 minutes).** An image of 100×100 goes through five pools. Which sizes does it take? The code
-# that came with the paper wants sides that are multiples of 32. Where would 100 go wrong if the pool rounded
-# down and the unpool doubled?
+# **To think through (5 minutes).** An image of 100×100 goes through five pools. Which sizes does it take? The
+# code that came with the paper wants sides that are multiples of 32. Where would 100 go wrong if the pool
+# rounded down and the unpool doubled?
 #
 # <details><summary>One answer</summary>
 #
@@ -468,8 +618,16 @@ def precision_and_recall(found, truth):
 
 
 # %% [markdown]
-# **Predict.** After five pools and back: which of the two ways has the higher precision, which the higher
-# recall?
+# **Predict.** After five pools and back: which of the two ways finds the larger share of the object's pixels,
+# that is, has the higher recall? Write `"with indices"` or `"bilinear"`. And which has the higher precision?
+
+# %%
+### BEGIN SOLUTION
+guess = "bilinear"
+### END SOLUTION
+_, sharp, smooth = down_and_up(mask, levels=5)
+recalls = {"with indices": precision_and_recall(sharp, mask)[1], "bilinear": precision_and_recall(smooth, mask)[1]}
+compare("02.recall", guess, max(recalls, key=recalls.get))
 
 # %%
 print("        with indices        bilinear")
@@ -485,8 +643,8 @@ panels = {"objects": truth, "with indices": sharp[0, 0], "bilinear": smooth[0, 0
 figure = plots.pictures(panels, columns=3, scale=(0, 1), unit="after 5 pools and back", source=frames.source)
 rows, columns = torch.nonzero(sharp[0, 0], as_tuple=True)
 figure.axes[1].scatter(columns, rows, s=12, color=plots.OKABE_ITO["yellow"])  # single pixels are hard to see
-print(f"objects: {truth.mean():.0%} of the pixels; after 5 pools: {len(rows)} points with indices, "
-      f"{(smooth > 0.5).float().mean():.0%} of the pixels above one half with bilinear")  # fmt: skip
+print(f"objects: {truth.mean():.0%} of the pixels; after 5 pools: {len(rows)} points with indices,")
+print(f"and with bilinear {(smooth > 0.5).float().mean():.0%} of the pixels above one half")
 plots.show(figure, "Left the mask of poles, lamps and signs. Middle, with indices: a few points, all "
            "on the objects. Right, bilinear: broad blurred blobs where the objects were.")  # fmt: skip
 
@@ -502,7 +660,8 @@ plots.show(figure, "Left the mask of poles, lamps and signs. Middle, with indice
 # the gaps is the task of the convolutions that follow each unpool. A single one with weights of 1 shows how:
 
 # %%
-sparse = unpool_by_hand(*pool_by_hand(picture), (4, 4))
+maxima, indices = pool_by_hand(small_picture)
+sparse = unpool_by_hand(maxima[None, None], indices[None, None], (4, 4))[0, 0]
 dense = convolve(sparse, torch.ones(3, 3), padding=1)
 print("pixels above 0 before the convolution:", int((sparse > 0).sum()))
 print("pixels above 0 after it:              ", int((dense > 0).sum()))
@@ -555,6 +714,21 @@ class Encoder(nn.Module):
 # must have $F_j$ channels. Therefore the block of level $j$ takes $F_j$ channels and gives $F_{j-1}$, just
 # what the next unpool needs. At level 0 nothing follows, and $F_0$ stays.
 
+# %% [markdown]
+# {{exercise 02.Decoder}}
+#
+# Two places are yours. `outputs` is a list: how many channels the block of each level gives, level 0 first.
+# And `forward` gets the smallest features and the encoder's two lists, the indices and the sizes (H, W) of
+# the five levels, level 0 first. It returns features of the size of the image. `unpool` and `self.blocks` are
+# all that it needs.
+#
+# <details><summary>Stuck?</summary>
+#
+# Draw the ten blocks as an hourglass and write the channels between them. On the way down level 0 comes
+# first. Which one comes first on the way up?
+#
+# </details>
+
 
 # %%
 class Decoder(nn.Module):
@@ -562,14 +736,21 @@ class Decoder(nn.Module):
 
     def __init__(self, filters):
         super().__init__()
+        ### BEGIN SOLUTION
         outputs = [filters[0], *filters[:-1]]
+        ### END SOLUTION
         self.blocks = nn.ModuleList(block(filters[j], outputs[j], CONVOLUTIONS[j]) for j in LEVELS)
 
     def forward(self, features, indices, sizes):
+        ### BEGIN SOLUTION
         for j in reversed(LEVELS):
             features = self.blocks[j](unpool(features, indices[j], sizes[j]))
         return features
+        ### END SOLUTION
 
+
+# %%
+Decoder = check("02.Decoder", Decoder)
 
 # %% [markdown]
 # **Predict.** An image of 45×70 pixels, and a thin network with 2, 3, 4, 5, 6 channels. Which shape comes
@@ -578,9 +759,9 @@ class Decoder(nn.Module):
 # %%
 torch.manual_seed(0)
 encoder, decoder = Encoder((2, 3, 4, 5, 6)), Decoder((2, 3, 4, 5, 6))
-smallest, indices, sizes = encoder(torch.rand(1, 3, 45, 70))
+smallest, level_indices, sizes = encoder(torch.rand(1, 3, 45, 70))
 print("encoder:", list(smallest.shape), "from sizes", [tuple(size) for size in sizes])
-print("decoder:", list(decoder(smallest, indices, sizes).shape))
+print("decoder:", list(decoder(smallest, level_indices, sizes).shape))
 
 # %% [markdown]
 # The **head** turns the last features into the prediction of a task: a 3×3 convolution, then a 1×1
@@ -719,39 +900,43 @@ class SegNet(nn.Module):
 # %% [markdown]
 # **Predict.** Write a table for an image of 128×256 at full width: channels and size after each block of the
 # encoder, before its pool, and after each block of the decoder.
+#
+# (A **hook** is a function that a module calls whenever it has computed. Here it prints the shapes.)
 
 
 # %%
 @torch.no_grad()
 def shape_table(model, images):
-    """Print the shape of the features after every block."""
-    features, stack = images, []
-    print(f"{'image':12} {list(features.shape[1:])}")
-    for j, convolutions in enumerate(model.encoder.blocks):
-        features = convolutions(features)
-        size = features.shape[2:]
-        print(f"{'encoder ' + str(j + 1):12} {list(features.shape[1:])!s:16}", end=" pooled to   ")
-        features, where = pool(features)
-        stack.append((where, size))
-        print(list(features.shape[1:]))
-    for j in reversed(LEVELS):
-        unpooled = unpool(features, *stack[j])
-        features = model.decoder.blocks[j](unpooled)
-        print(f"{'decoder ' + str(j + 1):12} {list(features.shape[1:])!s:16}", end=" unpooled was ")
-        print(list(unpooled.shape[1:]))
-    for name, head in model.heads.items():
-        print(f"{name:12} {list(head(features).shape[1:])}")
+    """Print the shape of the features before and after every block, in the order in which the blocks compute."""
+
+    def show(name, before, after):
+        print(f"{name:12} {list(before.shape[1:])!s:16} becomes {list(after.shape[1:])}")
+
+    parts = {f"encoder {j + 1}": model.encoder.blocks[j] for j in LEVELS}
+    parts |= {f"decoder {j + 1}": model.decoder.blocks[j] for j in LEVELS}
+    parts |= model.heads.items()
+    hooks = [
+        part.register_forward_hook(lambda part, inputs, output, name=name: show(name, inputs[0], output))
+        for name, part in parts.items()
+    ]
+    pooled = model.encoder.register_forward_hook(
+        lambda encoder, inputs, output: print(f"{'pooled':12} {list(output[0].shape[1:])}")
+    )
+    model(images)
+    for hook in (*hooks, pooled):
+        hook.remove()
 
 
 # %%
 torch.manual_seed(0)
-model = SegNet(todo, width=1).eval()
-shape_table(model, frame["image"][None])
+full_width = SegNet(todo, width=1).eval()
+shape_table(full_width, frame["image"][None])
 
 # %% [markdown]
-# Read it from the middle outwards: decoder $j$ has the size of encoder $j$. The levels are counted from 1 in
-# the paper and in this table, from 0 in the code. Here is the same as a drawing: a block is as tall as its
-# feature map and as wide as the number of channels that it gives.
+# Read it from the middle outwards: decoder $j$ has the size of encoder $j$. What goes into a block of the
+# encoder comes from the pool before it, what goes into one of the decoder from the unpool before it. The
+# levels are counted from 1 in the paper and in this table, from 0 in the code. Here is the same as a drawing:
+# a block is as tall as its feature map and as wide as the number of channels that it gives.
 
 # %%
 names = [f"encoder {j + 1}" for j in LEVELS] + [f"decoder {j + 1}" for j in reversed(LEVELS)]
@@ -781,29 +966,40 @@ plots.show(figure, "SegNet as an hourglass of ten blocks: five blue encoder bloc
 #
 # ### Counting parameters
 #
-# A 3×3 convolution from $C_\text{in}$ to $C_\text{out}$ channels has $9\, C_\text{in} C_\text{out}$ weights
-# and $C_\text{out}$ biases. Its batch normalisation has $\gamma$ and $\beta$, $2\, C_\text{out}$ numbers.
-# Together
+# What does a layer learn? A convolution has a kernel of 3×3 for **each pair** of an input and an output
+# channel, and a bias for each output channel. Its batch normalisation has $\gamma$ and $\beta$, one of each
+# per channel. (The running averages are kept, not learned. Torch calls what is learned a **parameter**, what
+# is only kept a **buffer**.)
+
+# %% [markdown]
+# {{exercise 02.block_parameters}}
 #
-# $$ P(C_\text{in}, C_\text{out}) = 9\, C_\text{in} C_\text{out} + 3\, C_\text{out} $$
-#
-# The first convolution of all has $9 \cdot 3 \cdot 64 + 3 \cdot 64 = 1920$, the head
-# $9 \cdot 64 \cdot 64 + 64$ and $64 \cdot 7 + 7$, together 37,383.
+# How many parameters has a block? Write it as a formula of its three numbers, without making a block. Begin
+# with a single convolution from `inputs` to `outputs`.
+
+
+# %%
+def block_parameters(inputs, outputs, count):
+    """The number of parameters of a block of `count` convolutions, each with its batch normalisation."""
+    ### BEGIN SOLUTION
+    first, other = (9 * channels * outputs + 3 * outputs for channels in (inputs, outputs))
+    return first + (count - 1) * other
+    ### END SOLUTION
+
+
+# %%
+block_parameters = check("02.block_parameters", block_parameters)
+
+# %% [markdown]
+# A check by hand: the first convolution of all, from 3 to 64 channels, has $9 \cdot 3 \cdot 64 = 1728$
+# weights, 64 biases, 64 $\gamma$ and 64 $\beta$: together 1920. The head has $9 \cdot 64 \cdot 64 + 64$ and
+# $64 \cdot 7 + 7$, together 37,383.
 #
 # **Predict.** Which level holds most parameters? Before you run the cell, compute encoder 5: three
 # convolutions from 512 to 512.
 
 
 # %%
-def convolution_parameters(inputs, outputs):
-    return 9 * inputs * outputs + 3 * outputs
-
-
-def block_parameters(inputs, outputs, count):
-    first, other = convolution_parameters(inputs, outputs), convolution_parameters(outputs, outputs)
-    return first + (count - 1) * other
-
-
 encoder_channels = list(zip([3, *FILTERS[:-1]], FILTERS, CONVOLUTIONS, strict=True))
 decoder_channels = list(zip(FILTERS, [FILTERS[0], *FILTERS[:-1]], CONVOLUTIONS, strict=True))
 parameters = {f"encoder {j + 1}": block_parameters(*encoder_channels[j]) for j in LEVELS}
@@ -813,20 +1009,29 @@ for name, count in parameters.items():
     print(f"{name:10} {count:>10,}")
 print(f"{'together':10} {sum(parameters.values()):>10,}")
 
-
 # %% [markdown]
-# Does the network really have that many? We count what the optimiser would change.
+# {{exercise 02.count_parameters}}
+#
+# Does the network really have that many? Count what the optimiser would change: the function gets any
+# `nn.Module` and returns the number of its **trainable** parameters, those with `requires_grad`. Weights that
+# two layers share count once.
 
 
 # %%
 def count_parameters(model):
     """The number of trainable parameters."""
+    ### BEGIN SOLUTION
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    ### END SOLUTION
 
 
-counted = count_parameters(model)
+# %%
+count_parameters = check("02.count_parameters", count_parameters)
+
+# %%
+counted = count_parameters(full_width)
 print(f"{counted:,}; the formula says the same: {counted == sum(parameters.values())}")
-print("first convolution, 1920:", count_parameters(model.encoder.blocks[0][0]) == 1920)
+print("first convolution, 1920:", count_parameters(convolution(3, 64)) == 1920)
 
 # %%
 shares = {name: count / counted * 100 for name, count in parameters.items()}
@@ -841,7 +1046,14 @@ plots.show(figure, "Bars of the share of parameters in each block: encoder 5 and
 # because there nearly every convolution has 512 channels on both sides. Computing time is another matter: at
 # level 1 each weight is used at 32,768 places, at level 5 at 128.
 #
-# **Predict.** We halve the width. Does the number of parameters halve?
+# **Predict.** We halve the width, so that every level has half as many channels. How many per cent of the
+# parameters are left?
+
+# %%
+### BEGIN SOLUTION
+guess = 25
+### END SOLUTION
+compare("02.half_width", guess, 100 * count_parameters(SegNet(todo, 1 / 2)) / counted)
 
 # %%
 print("width  channels                    parameters  of the full ones")
@@ -854,24 +1066,76 @@ for width in (1, 1 / 2, 1 / 4, 1 / 8):
 # the square. The small terms, $3\, C_\text{out}$ and the first layer with its three colours, go with the
 # width itself. That is why the last line is not quite 1 / 64.
 #
+# The formula gives the number for any width without making the network. Here it is as a curve; both axes are
+# logarithmic, so a square is a straight line. It is twice as steep as the dashed line, which shows what one
+# might expect: numbers in proportion to the width.
+
+
+# %%
+def parameters_at(width):
+    """The parameters of a SegNet for seven classes, by the formula."""
+    filters = filters_at(width)
+    down = zip([3, *filters[:-1]], filters, CONVOLUTIONS, strict=True)
+    up = zip(filters, [filters[0], *filters[:-1]], CONVOLUTIONS, strict=True)
+    head = 9 * filters[0] ** 2 + filters[0] + 7 * filters[0] + 7
+    return head + sum(block_parameters(*channels) for channels in (*down, *up))
+
+
+def draw(width=0.125):
+    """The parameters against the width, with a point at one width."""
+    widths = [2 ** (exponent / 2) for exponent in range(-10, 3)]
+    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    axis.loglog(widths, [parameters_at(w) for w in widths], color=plots.OKABE_ITO["blue"], label="SegNet")
+    proportional = [parameters_at(1) * w for w in widths]
+    axis.loglog(widths, proportional, color="0.5", linestyle="--", linewidth=1, label="in proportion to the width")
+    axis.plot(width, parameters_at(width), "o", color=plots.OKABE_ITO["vermilion"])
+    axis.set(xlabel="width (1 is the paper's)", ylabel="parameters")
+    axis.grid(color="0.9")
+    axis.legend(frameon=False)
+    print(f"width {width:g}, channels {filters_at(width)}: {parameters_at(width):,} parameters")
+    plots.show(figure, "The number of parameters against the width on two logarithmic axes: a straight line, twice "
+               "as steep as a dashed one for numbers in proportion to the width. Both meet at width 1.")  # fmt: skip
+
+
+draw()
+print("formula and network agree:", parameters_at(1 / 8) == count_parameters(SegNet(todo, 1 / 8)))
+
+# %%
+sliders(draw, width=(0.03125, 2.0, 0.03125))
+
+# %% [markdown]
 # ### The package's SegNet is the one you built
 #
 # From here on the course imports it. The rule of the course: the package holds only what a chapter has
-# built. So we check that both are the same network: the same names of the weights, and the same answer on
-# random images of an odd size. (The package's lines are yours, with fuller docstrings and a check that the
-# width is above 0.)
+# built. So we check that both are the same network, by their answers to random images of an odd size.
+#
+# Your blocks may name or order their layers otherwise. So we copy the weights layer by layer, in the order in
+# which the layers compute. Hooks tell it.
+
+
+# %%
+def layers_in_order(network, images):
+    """The convolutions and normalisations of a network, in the order in which they compute."""
+    order = []
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
+    hooks = [layer.register_forward_hook(lambda layer, inputs, output: order.append(layer)) for layer in layers]
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    return order
+
 
 # %%
 torch.manual_seed(0)
 ours, packaged = SegNet(todo, width=1 / 8), segnet.SegNet(todo, width=1 / 8)
-packaged.load_state_dict(ours.state_dict())  # would raise if a name or a shape differed
 images = torch.rand(2, 3, 45, 70)
-answers = [network(images)["segmentation"] for network in (ours, packaged)]
-print("same answer in training:  ", torch.equal(*answers))
-for network in (ours, packaged):
-    network.eval()
-answers = [network(images)["segmentation"] for network in (ours, packaged)]
-print("same answer in evaluation:", torch.equal(*answers))
+orders = [layers_in_order(network, images) for network in (ours, packaged)]
+for our_layer, packaged_layer in zip(*orders, strict=True):
+    packaged_layer.load_state_dict(our_layer.state_dict())  # would raise if a shape differed
+for mode, training in {"training": True, "evaluation": False}.items():
+    answers = [network.train(training)(images)["segmentation"] for network in (ours, packaged)]
+    print(f"same answer in {mode}:", torch.allclose(*answers, atol=1e-4))
+print(f"{len(orders[0])} layers with weights")
 print("output:", list(answers[0].shape))
 
 # %% [markdown]
@@ -903,12 +1167,12 @@ print(f"{len(train)} frames to train on, {len(val)} to validate on, {train.size[
 # First the opponent: the **trivial predictor** of chapter 01, section 3, which says the most common class
 # everywhere and does not look at the image. Whatever our network reaches has to be compared with it.
 #
-# The score is the mean IoU, from the same section: each class counts as much as any other, however rare it is.
-# `metrics.Segmentation` computes it; chapter 03 builds it.
+# The score is the mean IoU, from the same section: each class counts as much as any other, however rare it
+# is. `metrics.Segmentation` computes it; chapter 03 builds it.
 #
-# **Predict.** Road and pavement, *flat*, are the most common class. From memory: what is the mean IoU over seven
-# classes of the predictor that always says *flat*? (Its IoU for *flat* is the share of *flat*. And for the
-# others?)
+# **Predict.** Road and pavement, *flat*, are the most common class. From memory: what is the mean IoU over
+# seven classes of the predictor that always says *flat*? (Its IoU for *flat* is the share of *flat*. And for
+# the others?)
 
 # %%
 counts = torch.zeros(7)
@@ -1047,17 +1311,17 @@ plots.show(figure, "Two frames, each with its true classes, the prediction of th
 # %% tags=["reached"]
 model.eval()
 trained = score(lambda images: model(images)["segmentation"])
-result = trained.compute()
-print("pixel accuracy above the trivial one:", result["pixel_accuracy"] > trivial["pixel_accuracy"])
-beats = "above" if result["mean_iou"] > 2 * trivial["mean_iou"] else "not above"
+reached = trained.compute()
+print("pixel accuracy above the trivial one:", reached["pixel_accuracy"] > trivial["pixel_accuracy"])
+beats = "above" if reached["mean_iou"] > 2 * trivial["mean_iou"] else "not above"
 print(f"mean IoU {beats} 2 x that of 'always {labels.names[most_common]}'")
 
 # %% [markdown]
 # Why a band and not a number? After 50 steps with such a large learning rate, two machines no longer agree:
 # each rounding error of the first steps has grown, and another thread count or memory layout changes the
-# second digit. Runs from three seeds differed by about 0.05. A difference of a few hundredths between two runs
-# of this size means **nothing**. Remember this when a later chapter compares networks. What the bars below
-# show on your machine is yours.
+# second digit. Runs from three seeds differed by about 0.05. A difference of a few hundredths between two
+# runs of this size means **nothing**. Remember this when a later chapter compares networks. What the bars
+# below show on your machine is yours.
 
 # %%
 iou = trained.iou().tolist()
@@ -1089,7 +1353,7 @@ plots.show(figure, "Bars of the IoU of the seven classes: long for flat, shorter
 # for 200 epochs. But the order of the bars, large things first and thin and rare things last, is one that
 # you will meet again.
 #
-# **Exercise (15 minutes).** Do the indices help? Write a decoder that grows its features by
+# **To think through (15 minutes).** Do the indices help? Write a decoder that grows its features by
 # `F.interpolate(features, size=tuple(sizes[j]), mode="bilinear", align_corners=True)` in place of `unpool`,
 # put it into a SegNet and train it with the loop above. Compare the loss curves.
 #
@@ -1130,57 +1394,102 @@ plots.show(figure, "Bars of the IoU of the seven classes: long for flat, shorter
 # ## Quiz
 #
 # **1.** Without pools, how many 3×3 convolutions would it take to see as far as the encoder does?
-# (a) 26 (b) 106 (c) 212
+#
+# * a. 26
+# * b. 212
+# * c. 106
+# * d. 416
 #
 # <details><summary>Answer</summary>
 #
-# (b). Each adds 2 pixels: $1 + 2n \ge 212$ gives $n = 106$. (c) would be one pixel per layer, but a 3×3
-# kernel sees one more on *each* side. (a) is only twice 13; the pools give far more than a factor of two.
+# **c.** Each adds 2 pixels: $1 + 2n \ge 212$ gives $n = 106$.
+#
+# * a: twice 13, as if all pools together gave a factor of two. Each of them doubles the steps of all later
+#   layers.
+# * b: that would be one pixel per layer, but a 3×3 kernel sees one pixel more on *each* side.
+# * d: 32 times 13, as if every convolution went in steps of 32 pixels. The first ones go in steps of one.
 #
 # </details>
 #
-# **2.** Unpooling with indices of a 2×2 window gives a picture in which ... of the pixels can be different
-# from 0.
-# (a) all (b) half (c) a quarter
+# **2.** A picture is pooled by 2×2 windows and unpooled with the indices. How many of the pixels can be
+# different from 0?
+#
+# * a. a quarter
+# * b. half
+# * c. three quarters
+# * d. all
 #
 # <details><summary>Answer</summary>
 #
-# (c). One of four. (a) holds for bilinear growing. (b) would be right if only one side were halved.
+# **a.** One pixel of each window of four.
+#
+# * b: that would be right if only one side of the picture were halved.
+# * c: those are the pixels that are lost.
+# * d: that holds for bilinear growing, which fills every pixel with a mean of its neighbours.
 #
 # </details>
 #
-# **3.** Why does the decoder get the sizes, too? Are indices not enough?
-# (a) to save memory (b) odd sizes: 5 and 6 both pool to 3 (c) for the batch normalisation
+# **3.** The decoder has the indices. Why does it get the sizes, too?
+#
+# * a. They save memory.
+# * b. Batch normalisation needs them.
+# * c. Without them an index of a large picture would be out of range, and an error would stop the training.
+# * d. 5 and 6 rows both pool to 3, and the indices mean other pixels in a picture of another width.
 #
 # <details><summary>Answer</summary>
 #
-# (b). And with a wrong size the indices point to other pixels, without any error. (a): sizes save nothing,
-# they are two numbers per level. (c): batch normalisation works on any size.
+# **d.** A size cannot be guessed from half of it, rounded up.
+#
+# * a: sizes save nothing. They are two numbers per level.
+# * b: batch normalisation works on any size; it looks at channels.
+# * c: the danger is that there is mostly *no* error. The values land on other pixels, as in section 3.
 #
 # </details>
 #
-# **4.** You double the width of SegNet. The number of parameters becomes about (a) twice (b) four times (c)
-# eight times as large.
+# **4.** You double the width of SegNet. The number of parameters becomes about
+#
+# * a. twice as large
+# * b. four times as large
+# * c. eight times as large
+# * d. 1.4 times as large
 #
 # <details><summary>Answer</summary>
 #
-# (b). Input and output channels both double, and the weights are their product. (a) holds only for biases,
-# batch normalisation and the first layer. (c) would be right if the kernel grew, too.
+# **b.** Input and output channels both double, and the number of weights is their product.
+#
+# * a: this holds only for biases, batch normalisation and the first layer, whose input stays at three
+#   colours.
+# * c: this would be right if the kernel grew, too.
+# * d: that is the root of two. The number goes with the square of the width, not with its root.
 #
 # </details>
 #
 # **5.** The head is a 3×3 convolution directly followed by a 1×1 convolution. Can the two compute anything
 # that a single 3×3 convolution could not?
-# (a) yes, it is deeper (b) no, there is no non-linearity between (c) only with batch normalisation
+#
+# * a. Yes, two layers can always do more than one.
+# * b. Yes, but only if a batch normalisation stands between them, in evaluation.
+# * c. No, a linear map of a linear map is linear.
+# * d. Yes, their receptive field is larger.
 #
 # <details><summary>Answer</summary>
 #
-# (b). A linear map of a linear map is linear, and the window stays 3×3. Depth alone, (a), adds nothing
-# without a non-linearity. (c): in evaluation a batch normalisation is linear as well. We keep the two layers
-# because the published network has them.
+# **c.** There is no non-linearity between the two. We keep both because the published network has them.
+#
+# * a: depth alone adds nothing without a non-linearity such as ReLU between the layers.
+# * b: in evaluation a batch normalisation is linear as well: it multiplies and adds fixed numbers.
+# * d: a kernel of 1×1 sees no pixel more. $(k - 1)\, s = 0$.
 #
 # </details>
-#
+
+# %% [markdown]
+# This is what you have done so far, over all chapters. An exercise or prediction that is still open can be
+# done at any time: change its cell and run it again.
+
+# %% tags=["nbval-ignore-output", "why:shows-progress"]
+progress()
+
+# %% [markdown]
 # ## What comes next
 #
 # One network, one task. Chapter 03 adds two more tasks, depth and surface normals, and looks at what makes a
