@@ -13,11 +13,11 @@
 # * assemble MTAN on a SegNet and prove by tests that it is the published network;
 # * count its parameters and its work, and say where it saves and where it does not.
 #
-# **Time:** about 60 minutes of reading, one minute of computing on a laptop, about 6 minutes on a T4 with real
-# Cityscapes.
+# **Time:** about 60 minutes of reading and {{exercise_minutes}} minutes of exercises, one minute of computing on a
+# laptop, about 6 minutes on a T4 with real Cityscapes.
 #
-# **You need from before:** SegNet's blocks, heads, `pool` and `unpool` (chapter 02); tasks and the Split network
-# (chapter 03).
+# **You need from before:** SegNet's blocks, heads, `pool` and `unpool` (chapter 02); tasks and the Split
+# network (chapter 03).
 
 # %% tags=["nbval-ignore-output", "why:shows-this-machine"]
 # {{setup}}
@@ -38,6 +38,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import data, models, plots, tasks
+from course_utils.exercises import check, compare, progress
 from course_utils.models.segnet import (
     CONVOLUTIONS,
     FILTERS,
@@ -51,6 +52,7 @@ from course_utils.models.segnet import (
     pool,
     unpool,
 )
+from course_utils.sliders import sliders
 
 plt.rcParams.update(plots.STYLE)
 
@@ -130,20 +132,74 @@ for kind, dimensions in same_along.items():
 # The factor $\ln 3$ is there for your paper: $\sigma(k \ln 3) = 3^k / (3^k + 1)$, so $k = -2, -1, 0, 1, 2$
 # give 0.1, 0.25, 0.5, 0.75, 0.9.
 #
-# **Predict.** With the tensors below, compute the mask of channel 0 at the four pixels, then the attended
-# feature.
+# **Predict.** With the tensors below, compute the mask of channel 0 at the four pixels on paper, then the
+# attended feature.
 
 # %%
 u = torch.tensor([[[[1.0, 0.0], [2.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]]])  # [1, 2, 2, 2]
 p = torch.tensor([[[[4.0, 4.0], [10.0, 2.0]], [[8.0, 0.0], [10.0, 2.0]]]])
 W = math.log(3) * torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+print("u, channel 0\n", u[0, 0])
+print("u, channel 1\n", u[0, 1])
 
-logits = torch.einsum("oc,bchw->bohw", W, u)  # per pixel: the matrix W times the vector of its channels
-a = 1 / (1 + torch.exp(-logits))
+# %% [markdown]
+# {{exercise 04.attention_mask}}
+#
+# Write the equation as a function. It gets features $u$ of shape [B, C, h, w] and a matrix $W$ of shape
+# [channels, C], and returns the mask, [B, channels, h, w]. At each pixel the vector of the C channels of $u$
+# is multiplied by $W$. The logits can be very large, such as 1000 or −1000; the mask must not become NaN.
+#
+# <details><summary>Stuck?</summary>
+#
+# Three ways lead to $Wu$ at every pixel. `torch.einsum` takes the letters of the axes as a text: which letter
+# is summed over? `torch.nn.functional.conv2d` wants the matrix with two more axes of length 1 behind. And the
+# `@` of matrices acts on the last axis, so the channels can be moved there and back with `movedim`.
+#
+# </details>
+
+
+# %%
+def attention_mask(u, W):
+    ### BEGIN SOLUTION
+    # Per pixel: the matrix W times the vector of its channels, then the sigmoid, which torch computes without overflow.
+    return torch.sigmoid(torch.einsum("oc,bchw->bohw", W, u))
+    ### END SOLUTION
+
+
+# %%
+attention_mask = check("04.attention_mask", attention_mask)
+
+# %% [markdown]
+# {{exercise 04.attend}}
+#
+# Now equation $\hat a = a \odot p$: a function of the mask and $p$, both [B, C, h, w]. There is a trap in
+# torch itself. A mask of one channel, [B, 1, h, w], times $p$ raises no error: torch repeats the one channel
+# for all of them (**broadcasting**), and the network trains with the wrong kind of mask. So your function
+# should raise a `ValueError`, with a helpful message, when mask and $p$ do not have the same shape.
+
+
+# %%
+def attend(mask, p):
+    ### BEGIN SOLUTION
+    if mask.shape != p.shape:
+        raise ValueError(f"mask: expected the shape of p, {list(p.shape)}, got {list(mask.shape)}.")
+    return mask * p
+    ### END SOLUTION
+
+
+# %%
+attend = check("04.attend", attend)
+
+# %% [markdown]
+# Now compare with your paper.
+
+# %%
+a = attention_mask(u, W)
+attended = attend(a, p)
 print("mask of channel 0\n", a[0, 0])
 print("mask of channel 1\n", a[0, 1])
-print("attended, channel 0\n", (a * p)[0, 0])
-print("attended, channel 1\n", (a * p)[0, 1])
+print("attended, channel 0\n", attended[0, 0].round(decimals=3))
+print("attended, channel 1\n", attended[0, 1].round(decimals=3))
 
 # %% [markdown]
 # Channel 0 subtracts: $u_0 - u_1 = 1, -1, 2, 0$, so its mask is 0.75, 0.25, 0.9, 0.5, and the attended
@@ -205,7 +261,7 @@ print(f"softmax over 512 equal channels: {many[0]:.5f} each")
 # | shared feature $p$ | [B, channels, h, w] |
 # | attended $\hat a = a \odot p$ | [B, channels, h, w] |
 #
-# `convolution(inputs, outputs, kernel=1)` from chapter 02 is $g$: convolution, batch normalisation, ReLU.
+# What the module returns is a named tuple, so that later cells can ask for each of the three by name.
 
 # %%
 class Attention(NamedTuple):
@@ -216,17 +272,46 @@ class Attention(NamedTuple):
     attended: torch.Tensor  # a * p
 
 
+print("what a module returns:", Attention._fields)
+
+# %% [markdown]
+# {{exercise 04.AttentionModule}}
+#
+# Fill in two places. In `__init__`: the layers of $g$, then those of $h$; both convolutions with bias, as in
+# the paper. In `forward`: `mask`, computed from `source`. The lines that are given multiply and return. You
+# may give your layers any names.
+#
+# <details><summary>Stuck?</summary>
+#
+# `convolution(inputs, outputs, kernel=...)` from chapter 02 makes a convolution, a batch normalisation and a
+# ReLU. Which of the two, $g$ or $h$, is that? The other one is an `nn.Sequential` of three layers that you
+# write out. A whole solution stands in [the solutions](solutions/04_attention.ipynb).
+#
+# </details>
+
+
+# %%
 class AttentionModule(nn.Module):
+    """source [B, inputs, h, w] and shared [B, channels, h, w] -> Attention, each [B, channels, h, w]."""
+
     def __init__(self, inputs, channels, residual=False):
         super().__init__()
-        self.hidden = convolution(inputs, channels, kernel=1)
-        self.mask = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.Sigmoid())
         self.residual = residual  # section 7 needs it
+        ### BEGIN SOLUTION
+        self.hidden = convolution(inputs, channels, kernel=1)  # g
+        self.mask = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.Sigmoid())  # h
+        ### END SOLUTION
 
     def forward(self, source, shared):
+        ### BEGIN SOLUTION
         mask = self.mask(self.hidden(source))
+        ### END SOLUTION
         attended = (mask + 1) * shared if self.residual else mask * shared
         return Attention(shared, mask, attended)
+
+
+# %%
+AttentionModule = check("04.AttentionModule", AttentionModule)
 
 # %% [markdown]
 # First the numbers of section 2 again. With the identity as the matrix of $g$ (the ReLU changes nothing,
@@ -235,20 +320,26 @@ class AttentionModule(nn.Module):
 # digits".
 
 # %%
+def layers(network, kind):
+    """All layers of one kind in a network, in the order in which they were made."""
+    return [layer for layer in network.modules() if isinstance(layer, kind)]
+
+
 by_hand = AttentionModule(2, 2).eval()
+of_g, of_h = layers(by_hand, nn.Conv2d)
 with torch.no_grad():
-    by_hand.hidden[0].weight.copy_(torch.eye(2)[:, :, None, None])
-    by_hand.mask[0].weight.copy_(W[:, :, None, None])
-    by_hand.hidden[0].bias.zero_()
-    by_hand.mask[0].bias.zero_()
+    of_g.weight.copy_(torch.eye(2)[:, :, None, None])
+    of_h.weight.copy_(W[:, :, None, None])
+    of_g.bias.zero_()
+    of_h.bias.zero_()
     seen = by_hand(u, p)
 print(seen.mask[0, 0])
 print("mask as on paper:    ", torch.allclose(seen.mask, a, atol=1e-4))
 print("attended as on paper:", torch.allclose(seen.attended, a * p, atol=1e-3))
 
 # %% [markdown]
-# **Exercise (5 minutes).** Give the bias of `by_hand.mask[0]` the value $\ln 3$ in both channels. What
-# happens to the four mask values of channel 0? Compute first.
+# **To think through (5 minutes).** Give the bias of `of_h` the value $\ln 3$ in both channels. What happens
+# to the four mask values of channel 0? Compute first.
 #
 # <details><summary>One answer</summary>
 #
@@ -264,47 +355,88 @@ print("attended as on paper:", torch.allclose(seen.attended, a * p, atol=1e-3))
 # In training mode the batch normalisation in $h$ gives each channel mean 0 and standard deviation 1 before
 # the sigmoid.
 #
-# **Predict.** So what are the mean and the spread of the mask values of a fresh module, whatever its input?
-# The sigmoid's slope at 0 is 0.25.
+# **Predict.** So the mask values of a fresh module have the mean 0.5. How far do they spread around it, as a
+# standard deviation, whatever the input? (The sigmoid's slope at 0 is 0.25.) Write your guess into the first
+# line, then run the cell.
 
 # %%
+### BEGIN SOLUTION
+guess = 0.2
+### END SOLUTION
 torch.manual_seed(0)
 module = AttentionModule(6, 4)
 source = 5 + 3 * torch.randn(8, 6, 16, 24)  # neither centred nor of unit scale
 seen = module(source, torch.rand(8, 4, 16, 24))
 per_channel = seen.mask.detach().mean(dim=(0, 2, 3))
-print("mean of each channel:", [round(mean, 2) for mean in per_channel.tolist()])
-print(f"mean {seen.mask.mean().item():.2f}, standard deviation {seen.mask.std().item():.2f}")
+print("mean of each channel:", [round(mean, 1) for mean in per_channel.tolist()])
 print("all in 0..1:", bool((seen.mask >= 0).all() and (seen.mask <= 1).all()))
+compare("04.fresh_spread", guess, seen.mask.std())
 
 # %% [markdown]
 # Half open on average, and spread by about 0.2 (a little less than the slope 0.25, because the sigmoid
 # flattens). So an untrained mask is not flat: it varies from pixel to pixel, by a random matrix. **Keep
 # this for section 9**: that a mask shows a picture, and that two tasks' masks differ, is true before the
 # first training step.
+#
+# What training can do from here is mostly in two numbers per channel, the scale $\gamma$ and the shift
+# $\beta$ of the last batch normalisation: the logits have mean $\beta$ and standard deviation $\gamma$.
+#
+# **Predict.** Which of the two opens a channel's gates on average? Which one makes a soft gate nearly hard,
+# and what does that cost? Start with $\gamma = 1$, $\beta = 0$; then move the sliders.
+
+# %%
+def draw(scale=1.0, shift=0.0):
+    """The mask values of one channel whose logits are bell-shaped, with this spread and mean."""
+    logits = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
+    mask = torch.sigmoid(scale * logits + shift)
+    figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+    axis.hist(mask, bins=40, range=(0, 1), weights=torch.full_like(mask, 100 / len(mask)), color="0.45")
+    axis.set(xlabel="mask value a", ylabel="share of the pixels (%)", xlim=(0, 1))
+    axis.set_title(f"scale $\\gamma$ = {scale:g}, shift $\\beta$ = {shift:g}")
+    plots.show(figure, f"Histogram of mask values from 0 to 1, for scale {scale:g} and shift {shift:g}.")
+    slope = (mask * (1 - mask)).mean()
+    print(f"mean {mask.mean():.2f}, spread {mask.std():.2f}, mean slope a (1 - a) {slope:.2f}, at most 0.25")
+
+
+draw()
+
+# %%
+sliders(draw, scale=(0.0, 10.0, 0.5), shift=(-5.0, 5.0, 0.5))
+
+# %% [markdown]
+# $\beta$ opens ($\beta > 0$) or shuts the gates of a channel at all pixels alike. A large $\gamma$ drives
+# the values to the two ends: at $\gamma = 10$ most gates are open or shut. The price is the slope. It is the
+# factor by which the sigmoid multiplies the gradient, and it falls with every gate that stands near an end.
+# With $\gamma = 0$ every pixel gets the same mask, $\sigma(\beta)$: one value per channel.
 
 # %% [markdown]
 # ### Why 1×1?
 #
-# **Predict.** We change the source at one pixel. At how many pixels does the mask change, with kernel size
-# 1? And if both convolutions were 3×3?
+# **Predict.** We change the source at one pixel. With kernel size 1 the mask changes at that pixel only. At
+# how many pixels would it change if both convolutions were 3×3?
 
 # %%
-def pixels_changed(module):
-    """How many mask pixels depend on one source pixel (evaluation mode: no batch statistics)."""
-    source, shared = torch.rand(1, 6, 16, 24), torch.rand(1, 4, 16, 24)
+### BEGIN SOLUTION
+guess = 25
+### END SOLUTION
+
+
+def pixels_changed(path):
+    """How many mask pixels depend on one source pixel. A path leads from the source to the mask."""
+    source = torch.rand(1, 6, 16, 24)
     changed = source.clone()
     changed[0, :, 8, 12] += 1
     with torch.no_grad():
-        difference = module.eval()(changed, shared).mask - module(source, shared).mask
+        difference = path(changed) - path(source)
     return int((difference.abs().amax(dim=1) > 0).sum())
 
 
-wide = AttentionModule(6, 4)
-wide.hidden, wide.mask[0] = convolution(6, 4, kernel=3), nn.Conv2d(4, 4, 3, padding=1)
+module.eval()  # no batch statistics: they would join all the pixels
+wide = nn.Sequential(convolution(6, 4, kernel=3), nn.Conv2d(4, 4, 3, padding=1), nn.Sigmoid()).eval()
 for name, candidate in {"1x1": module, "3x3": wide}.items():
-    weights = candidate.hidden[0].weight.numel() + candidate.mask[0].weight.numel()
-    print(f"{name}: {pixels_changed(candidate):2d} pixel(s) change, {weights} weights")
+    print(f"{name}: {sum(layer.weight.numel() for layer in layers(candidate, nn.Conv2d))} weights")
+print("1x1:", pixels_changed(lambda source: module(source, torch.ones(1, 4, 16, 24)).mask), "pixel changes")
+compare("04.pixels_3x3", guess, pixels_changed(wide))
 
 # %% [markdown]
 # Two 3×3 convolutions in a row see 5 × 5 = 25 pixels. With 1×1 each pixel's gates depend on that pixel's
@@ -312,16 +444,27 @@ for name, candidate in {"1x1": module, "3x3": wide}.items():
 # convolutions already, so each of them has seen a neighbourhood. (The first arXiv version of the paper used
 # a 3×3 kernel here. The CVPR version is smaller.)
 #
-# Our module and the package's are the same piece:
+# Our module and the package's are the same piece. We copy the weights layer by layer, and compare:
 
 # %%
+def copy_weights(source, target):
+    """From each convolution and each batch normalisation to its counterpart, whatever their names."""
+    for kind in (nn.Conv2d, nn.BatchNorm2d):
+        for one, other in zip(layers(source, kind), layers(target, kind), strict=True):
+            other.load_state_dict(one.state_dict())
+
+
+def same(one, other):
+    return torch.allclose(one, other, atol=1e-5)
+
+
 package_module = models.attention.AttentionModule(6, 4)
-package_module.load_state_dict(module.state_dict())
+copy_weights(module, package_module)
 module.train(), package_module.train()
 source, shared = torch.rand(2, 6, 13, 21), torch.rand(2, 4, 13, 21)
 ours, theirs = module(source, shared), package_module(source, shared)
-print("same mask:    ", torch.equal(ours.mask, theirs.mask))
-print("same attended:", torch.equal(ours.attended, theirs.attended))
+print("same mask:    ", same(ours.mask, theirs.mask))
+print("same attended:", same(ours.attended, theirs.attended))
 
 # %% [markdown]
 # ## 4. Where the module sits
@@ -438,7 +581,7 @@ def enlarge(features, like):
 
 
 small = torch.tensor([[[[0.0, 3.0], [6.0, 9.0]]]])
-print(enlarge(small, like=torch.empty(1, 1, 4, 4))[0, 0])
+print(enlarge(small, like=torch.empty(1, 1, 4, 4))[0, 0].round(decimals=3))
 print("halve:", list(halve(torch.rand(1, 1, 5, 7)).shape))
 print("back: ", list(enlarge(torch.rand(1, 1, 3, 4), like=torch.empty(1, 1, 5, 7)).shape))
 
@@ -450,23 +593,45 @@ print("back: ", list(enlarge(torch.rand(1, 1, 3, 4), like=torch.empty(1, 1, 5, 7
 # %% [markdown]
 # ### Book-keeping of channels
 #
-# Let $F_1 \dots F_5$ be 64, 128, 256, 512, 512. (As in the paper, the levels are counted from 1 in the text and
-# in names like `encoder1`; in the code `j` counts from 0.) An encoder block works at $F_j$. A decoder block gets
-# $F_j$ and gives $F_{j-1}$ (the last one keeps $F_1$).
+# In the paper $F_1 \dots F_5$ are 64, 128, 256, 512, 512. (As in the paper, the levels are counted from 1 in
+# the text and in names like `encoder1`; in the code `j` counts from 0.) An encoder block works at $F_j$. A
+# decoder block gets $F_j$ and gives $F_{j-1}$ (the last one keeps $F_1$).
+
+# %% [markdown]
+# {{exercise 04.channel_table}}
 #
-# **Predict.** How many channels enter $g$ at encoder level 1? At encoder level 3? At decoder level 4? Write
-# all ten.
+# How many channels have $u$, $v$ and $p$ at each of the ten levels? Write it on paper for the paper's
+# filters first, then as a function for any five `filters` $F_1 \dots F_5$. It returns a dict from the level's
+# name, "encoder1" to "encoder5" and "decoder5" to "decoder1", to the three numbers (u, v, p). Where there is
+# no $v$, write 0.
+#
+# <details><summary>Stuck?</summary>
+#
+# Follow one tensor at a time. For $u$: has any convolution of this block changed the channels yet? For $v$:
+# what does $f$ lead to? For $p$: what does the block give? The drawing above and the sentence on the
+# channels of a decoder block answer all three.
+#
+# </details>
+
 
 # %%
-deeper = [*FILTERS[1:], FILTERS[-1]]  # channels one level further down
-shallower = [FILTERS[0], *FILTERS[:-1]]  # one level further up
+def channel_table(filters):
+    ### BEGIN SOLUTION
+    shallower = [filters[0], *filters[:-1]]  # one level further up
+    table = {}
+    for j in LEVELS:
+        table[f"encoder{j + 1}"] = (filters[j], 0 if j == 0 else filters[j], filters[j])
+    for j in reversed(LEVELS):
+        table[f"decoder{j + 1}"] = (filters[j], shallower[j], shallower[j])
+    return table
+    ### END SOLUTION
 
-table = {}  # level: channels of (u, v, p)
-for j in LEVELS:
-    table[f"encoder{j + 1}"] = (FILTERS[j], 0 if j == 0 else FILTERS[j], FILTERS[j])
-for j in reversed(LEVELS):
-    table[f"decoder{j + 1}"] = (FILTERS[j], shallower[j], shallower[j])
 
+# %%
+channel_table = check("04.channel_table", channel_table)
+
+# %%
+table = channel_table(FILTERS)
 print("level       u     v   into g     p")
 for level, (from_u, from_v, from_p) in table.items():
     print(f"{level}  {from_u:4d}  {from_v:4d}  {from_u + from_v:7d}  {from_p:4d}")
@@ -474,7 +639,7 @@ for level, (from_u, from_v, from_p) in table.items():
 # %% [markdown]
 # In the encoder $u$, $v$ and $p$ have the same channels, so $g$ reads $2F_j$. In the decoder $u$ still has
 # the many channels of the level below, since no convolution has reduced them yet: 512 + 512, 512 + 256,
-# 256 + 128, 128 + 64, 64 + 64. In section 6 we check the table against the built network.
+# 256 + 128, 128 + 64, 64 + 64. Test 1 of section 6 checks the built network against the package's.
 
 # %% [markdown]
 # ## 5. MTAN, piece by piece
@@ -504,8 +669,8 @@ for form in ("encoder", "decoder"):
 # %% [markdown]
 # ### Piece 2: one task's attention, down and up
 #
-# Two loops. Going down, $v$ is missing only at the first level. Note the order in the encoder: attend, $f$,
-# halve. In the decoder: enlarge, $f$, attend. `going_down[j]` holds $u$ and $p$ of level $j$.
+# What the shared network offers at a level is a pair, $u$ and $p$. One step of the task's attention takes it
+# in, together with what the same task saw before. There are two kinds of steps, as in the drawing.
 
 # %%
 class Shared(NamedTuple):
@@ -515,55 +680,134 @@ class Shared(NamedTuple):
     feature: torch.Tensor  # p
 
 
-def attend_down(modules, going_down, transforms):
-    levels, before = {}, None
-    for j in LEVELS:
-        source, feature = going_down[j]
-        seen = source if before is None else torch.cat([source, before], dim=1)
-        levels[f"encoder{j + 1}"] = attention = modules[j](seen, feature)
-        before = halve(transforms[j](attention.attended))
-    return levels, before
-
-
-def attend_up(modules, going_up, transforms, before):
-    levels = {}
-    for j in reversed(LEVELS):
-        source, feature = going_up[j]
-        before = transforms[j](enlarge(before, like=source))
-        levels[f"decoder{j + 1}"] = attention = modules[j](torch.cat([source, before], dim=1), feature)
-        before = attention.attended
-    return levels
+print("a level of the shared network:", Shared._fields)
 
 # %% [markdown]
-# The decoder's first input is the encoder's last output: the halved $f(\hat a)$ of encoder level 5. The
-# class holds the ten modules, with the channels of our table, and calls the two loops.
+# {{exercise 04.encoder_step}}
+#
+# One task at one encoder level. The function gets
+#
+# * `module`, the `AttentionModule` of this task and level;
+# * `transform`, the $f$ that leads to the next level: convolution, batch normalisation, ReLU, without the
+#   change of size;
+# * `level`, the `Shared` of this level;
+# * `before`, the $v$ of this level, already of the right size. At the first level it is `None`.
+#
+# It returns two things: the level's `Attention`, and the $v$ of the **next** level. In the concatenation $u$
+# comes first, then $v$. You have `halve`.
+#
+# <details><summary>Stuck?</summary>
+#
+# The upper half of the drawing, from left to right, is one line of Python for each arrow. `torch.cat` needs
+# to know along which axis; the channels of [B, C, h, w] are not the first one.
+#
+# </details>
+
+
+# %%
+def encoder_step(module, transform, level, before):
+    source, feature = level
+    ### BEGIN SOLUTION
+    seen = source if before is None else torch.cat([source, before], dim=1)
+    attention = module(seen, feature)
+    return attention, halve(transform(attention.attended))
+    ### END SOLUTION
+
+
+# %%
+encoder_step = check("04.encoder_step", encoder_step)
+
+# %% [markdown]
+# {{exercise 04.decoder_step}}
+#
+# One task at one decoder level. The arguments are the same, with one difference: `before` is what the task
+# attended to one level **below**, still with that level's size and channels. Here the step begins with it.
+# The function returns the level's `Attention`. Again $u$ comes first in the concatenation. You have
+# `enlarge`.
+#
+# <details><summary>Stuck?</summary>
+#
+# The lower half of the drawing. In which order do `bilinear` and $f$ stand there? And the size of which
+# tensor must $v$ have, so that the two can be concatenated?
+#
+# </details>
+
+
+# %%
+def decoder_step(module, transform, level, before):
+    source, feature = level
+    ### BEGIN SOLUTION
+    seen = transform(enlarge(before, like=source))
+    return module(torch.cat([source, seen], dim=1), feature)
+    ### END SOLUTION
+
+
+# %%
+decoder_step = check("04.decoder_step", decoder_step)
+
+# %% [markdown]
+# Five steps down and five up are a task's attention. `going_down[j]` holds $u$ and $p$ of encoder level $j$,
+# `going_up[j]` those of decoder level $j$. The decoder's first input is the encoder's last output: the halved
+# $f(\hat a)$ of encoder level 5. The class makes the ten modules, with the channels of your table, and takes
+# the ten steps.
 
 # %%
 class TaskAttention(nn.Module):
     def __init__(self, filters, residual):
         super().__init__()
-        shallower = [filters[0], *filters[:-1]]
-        self.encoder = nn.ModuleList(
-            AttentionModule(filters[j] if j == 0 else 2 * filters[j], filters[j], residual) for j in LEVELS
-        )
-        self.decoder = nn.ModuleList(
-            AttentionModule(filters[j] + shallower[j], shallower[j], residual) for j in LEVELS
-        )
+        table = channel_table(filters)
+
+        def level_modules(form):
+            rows = [table[f"{form}{j + 1}"] for j in LEVELS]
+            return nn.ModuleList(AttentionModule(u + v, p, residual) for u, v, p in rows)
+
+        self.encoder, self.decoder = level_modules("encoder"), level_modules("decoder")
 
     def forward(self, going_down, going_up, transforms):
-        down, before = attend_down(self.encoder, going_down, transforms.encoder)
-        return down | attend_up(self.decoder, going_up, transforms.decoder, before)
+        levels, before = {}, None
+        for j in LEVELS:
+            seen, before = encoder_step(self.encoder[j], transforms.encoder[j], going_down[j], before)
+            levels[f"encoder{j + 1}"] = seen
+        for j in reversed(LEVELS):
+            seen = decoder_step(self.decoder[j], transforms.decoder[j], going_up[j], before)
+            levels[f"decoder{j + 1}"], before = seen, seen.attended
+        return levels
+
+
+of_a_task = TaskAttention(FILTERS, residual=False)
+print("modules of one task:", len(layers(of_a_task, AttentionModule)))
 
 # %% [markdown]
 # ### Piece 3: u and p of the shared network
 #
 # The shared network is the SegNet of chapter 02, run once. We only stop on the way to keep $u$ and $p$. A
-# block is an `nn.Sequential` of convolutions, so "the first and the others" is one line of Python.
+# block is an `nn.Sequential` of convolutions (each with its batch normalisation and ReLU), so
+# `first, *others = block` takes it apart.
 #
 # **Predict.** Where does $p$ come from in relation to the pool: is it the tensor before the pool, or after?
 
+# %% [markdown]
+# {{exercise 04.shared_features}}
+#
+# Run the shared network once, and return two lists of `Shared`, each with five entries: `going_down[j]` with
+# $u$ and $p$ of encoder level `j`, and `going_up[j]` with those of **decoder level `j`**, in the same order,
+# though the decoder begins with the deepest. You have `pool(features)`, which gives the halved features and
+# the indices; `unpool(features, indices, size)`; `encoder.blocks[j]` and `decoder.blocks[j]`. Images have any
+# height and width. No convolution may run twice: its batch normalisation would count it twice.
+#
+# <details><summary>Stuck?</summary>
+#
+# Write the loop down first, and print the shapes of one small image. For the way up you need three things
+# that only the way down knows: the deepest features, each level's indices, and each level's size before the
+# pool. The size is that of a tensor that you keep anyway. A list can be filled from the back, or turned
+# round at the end.
+#
+# </details>
+
+
 # %%
 def shared_features(encoder, decoder, images):
+    ### BEGIN SOLUTION
     going_down, indices, features = [], [], images
     for first, *others in encoder.blocks:
         source = first(features)  # u: after the first convolution
@@ -577,10 +821,15 @@ def shared_features(encoder, decoder, images):
         features = decoder.blocks[j](source)  # p: after the block
         going_up.insert(0, Shared(source, features))
     return going_down, going_up
+    ### END SOLUTION
+
+
+# %%
+shared_features = check("04.shared_features", shared_features)
 
 # %% [markdown]
-# Before the pool: mask and feature have the block's full size. Let us look at the shapes in a small SegNet
-# (width 1/8, so 8, 16, 32, 64, 64 channels), on an image whose sides are no multiples of 32.
+# $p$ comes before the pool: mask and feature have the block's full size. Let us look at the shapes in a small
+# SegNet (width 1/8, so 8, 16, 32, 64, 64 channels), on an image whose sides are no multiples of 32.
 
 # %%
 torch.manual_seed(0)
@@ -594,29 +843,64 @@ for form, levels in {"encoder": going_down, "decoder": going_up}.items():
 # %% [markdown]
 # ### Piece 4: the network
 #
-# Now the network is short. It holds one shared encoder and decoder, one set of transforms, and for each
-# task the ten modules and a head. The heads are those of chapter 03. They read the attended feature of the
-# **last decoder level**.
+# Now the network is short. It has five parts, under these names, which later cells use:
+#
+# | part | what it is |
+# |---|---|
+# | `encoder`, `decoder` | the shared SegNet |
+# | `transforms` | an `AttentionTransforms`, all the $f$ |
+# | `attention` | for each task's name its `TaskAttention(filters, residual_mask)` |
+# | `heads` | for each task's name its `Head(filters[0], task)` |
+#
+# The heads are those of chapter 03. They read the attended feature of the **last decoder level**.
+
+# %% [markdown]
+# {{exercise 04.MTAN}}
+#
+# Fill in two places. In `__init__`: `self.transforms`, `self.attention` and `self.heads`, for any number of
+# tasks; a task has a `name`. In `forward`: fill the two dicts. `predictions` gets, for each task's name, what
+# its head makes of the right feature. `attention` gets what the task's `TaskAttention` returns, a dict from
+# "encoder1" ... "decoder1" to `Attention`. The two lists of shared features are given.
+#
+# <details><summary>Stuck?</summary>
+#
+# A plain dict or list hides layers: torch does not look into it, so the optimiser never sees their weights.
+# What looks like a dict and registers its entries? For `forward`: which keys does that container have, and
+# which arguments does `TaskAttention.forward` take? A whole solution stands in
+# [the solutions](solutions/04_attention.ipynb).
+#
+# </details>
+
 
 # %%
 class MTAN(nn.Module):
+    """Images [B, 3, H, W] -> {task.name: [B, task.channels, H, W]}; with return_attention also the attention."""
+
     def __init__(self, tasks, width=1.0, residual_mask=False):
         super().__init__()
         filters = filters_at(width)
         self.encoder = Encoder(filters)
         self.decoder = Decoder(filters)
+        ### BEGIN SOLUTION
         self.transforms = AttentionTransforms(filters)
         self.attention = nn.ModuleDict({task.name: TaskAttention(filters, residual_mask) for task in tasks})
         self.heads = nn.ModuleDict({task.name: Head(filters[0], task) for task in tasks})
+        ### END SOLUTION
         initialise(self)
 
     def forward(self, images, return_attention=False):
         going_down, going_up = shared_features(self.encoder, self.decoder, images)
         predictions, attention = {}, {}
+        ### BEGIN SOLUTION
         for name, head in self.heads.items():
             attention[name] = levels = self.attention[name](going_down, going_up, self.transforms)
             predictions[name] = head(levels["decoder1"].attended)
+        ### END SOLUTION
         return (predictions, attention) if return_attention else predictions
+
+
+# %%
+MTAN = check("04.MTAN", MTAN)
 
 # %% [markdown]
 # With `return_attention=True` it also returns everything that each task saw: task name, then level, then
@@ -638,42 +922,51 @@ print("mask at encoder5:", list(attention["depth"]["encoder5"].mask.shape))
 #
 # A network that runs is not yet a network that is right. Six tests, each of one property.
 #
-# ### Test 1: the table of channels, at full width
+# ### Test 1: the channels, at full width
 #
-# The **meta device** builds a network without storage: shapes only, in an instant.
+# The **meta device** builds a network without storage: shapes only, in an instant. We compare all its
+# convolutions with those of the package's `MTAN`, part by part.
 
 # %%
+def parts(network):
+    """The shared parts, then each task's, in the order of the tasks' names."""
+    of_tasks = [part for name in sorted(network.heads) for part in (network.attention[name], network.heads[name])]
+    return [network.encoder, network.decoder, network.transforms, *of_tasks]
+
+
 with torch.device("meta"):
-    full = MTAN(todo)
-built = {}
-for j in LEVELS:
-    for form in ("encoder", "decoder"):
-        module = getattr(full.attention["depth"], form)[j]
-        built[f"{form}{j + 1}"] = (module.hidden[0].in_channels, module.mask[0].out_channels)
-expected = {level: (from_u + from_v, from_p) for level, (from_u, from_v, from_p) in table.items()}
-print("all ten levels as in the table:", built == expected)
+    full, package_full = MTAN(todo), models.mtan.MTAN(todo)
+channels = [
+    [(layer.in_channels, layer.out_channels) for part in parts(network) for layer in layers(part, nn.Conv2d)]
+    for network in (full, package_full)
+]
+print(len(channels[0]), "convolutions, all with the same channels:", channels[0] == channels[1])
 
 # %% [markdown]
 # ### Test 2: the same network as the package's
 #
-# We load our weights into the package's `MTAN`. The names of all weights must match, and then every
-# prediction and every mask, bit for bit, on a random image that is neither square nor a multiple of 32. (We
-# build the class itself: `models.build` also changes the order of the weights in memory, for speed, and the
-# last digit of a sum with it.)
+# We copy our weights into the package's `MTAN`, and compare every prediction and every mask, on a random
+# image that is neither square nor a multiple of 32. (We build the class itself: `models.build` also changes
+# the order of the weights in memory, for speed, and the last digit of a sum with it.)
 
 # %%
+def copy_network(source, target):
+    for one, other in zip(parts(source), parts(target), strict=True):
+        copy_weights(one, other)
+
+
 package_model = models.mtan.MTAN(todo, width=1 / 8)
-print("weights:", package_model.load_state_dict(model.state_dict()))
+copy_network(model, package_model)
 images = torch.rand(1, 3, 45, 70)
 with torch.no_grad():
     ours, our_attention = model.eval()(images, return_attention=True)
     theirs, their_attention = package_model.eval()(images, return_attention=True)
 
-same_predictions = [torch.equal(ours[task.name], theirs[task.name]) for task in todo]
+same_predictions = [same(ours[task.name], theirs[task.name]) for task in todo]
 pairs = [(levels[name].mask, their_attention[task][name].mask)
          for task, levels in our_attention.items() for name in levels]  # fmt: skip
 print("predictions equal:", all(same_predictions))
-print("masks equal:", sum(torch.equal(*pair) for pair in pairs), "of", len(pairs))
+print("masks equal:", sum(same(*pair) for pair in pairs), "of", len(pairs))
 
 # %% [markdown]
 # ### Test 3: gradients reach every mask, and only the right ones
@@ -709,15 +1002,56 @@ print("shared transforms f:     ", gradients(model.transforms))
 #
 # **Predict.** If every mask is 1, what is the attended feature? Which network of chapter 03 is then left?
 #
-# We force it with a **forward hook**: a function that torch calls after a module's forward, and whose
-# result replaces the output.
+# To force a mask we do not change the network. We use a **forward hook**: a function that torch calls after a
+# module's forward, with (module, inputs, output). What it returns replaces the output. Registering it gives a
+# **handle**, whose `remove()` takes the hook away again. On a small layer:
 
 # %%
-hooks = [
-    module.mask.register_forward_hook(lambda layer, inputs, output: torch.ones_like(output))
-    for module in model.modules()
-    if isinstance(module, AttentionModule)
-]
+layer = nn.ReLU()
+handle = layer.register_forward_hook(lambda module, inputs, output: output + 10)
+print("with the hook:", layer(torch.tensor([-1.0, 2.0])))
+handle.remove()
+print("without:      ", layer(torch.tensor([-1.0, 2.0])))
+
+# %% [markdown]
+# {{exercise 04.hold_masks}}
+#
+# The function gets several `AttentionModule`s and a number. From then on each of these modules gives an
+# `Attention` whose mask is that number everywhere, and whose attended feature is what follows from it, by
+# $a \odot p$. The function returns the list of handles, one per module. The weights stay as they are.
+#
+# <details><summary>Stuck?</summary>
+#
+# The hook's `output` is the `Attention` that the module has already computed, attended feature included. A
+# named tuple cannot be changed; `output._replace(mask=...)` gives a new one in which some fields are
+# exchanged.
+#
+# </details>
+
+
+# %%
+def hold_masks(modules, value):
+    ### BEGIN SOLUTION
+    def replace(module, inputs, seen):
+        return seen._replace(mask=torch.full_like(seen.mask, value), attended=value * seen.shared)
+
+    return [module.register_forward_hook(replace) for module in modules]
+    ### END SOLUTION
+
+
+# %%
+hold_masks = check("04.hold_masks", hold_masks)
+
+# %% [markdown]
+# Now all twenty masks at 1, against the Split network with the same weights.
+
+# %%
+def attention_modules(network):
+    """All modules of all tasks."""
+    return [module for task in network.attention.values() for module in [*task.encoder, *task.decoder]]
+
+
+handles = hold_masks(attention_modules(model), 1.0)
 split = models.segnet.SegNet(todo, width=1 / 8).eval()
 shared_part = {name: value for name, value in model.state_dict().items()
                if name.startswith(("encoder", "decoder", "heads"))}  # fmt: skip
@@ -725,11 +1059,11 @@ print("weights:", split.load_state_dict(shared_part))
 with torch.no_grad():
     opened, seen = model.eval()(images, return_attention=True)
     from_split = split(images)
-same = [torch.equal(level.attended, level.shared) for levels in seen.values() for level in levels.values()]
-print("attended = p at", sum(same), "of", len(same), "modules")
-print("same predictions as Split:", all(torch.equal(opened[name], from_split[name]) for name in opened))
-for hook in hooks:
-    hook.remove()
+equal = [same(level.attended, level.shared) for levels in seen.values() for level in levels.values()]
+print("attended = p at", sum(equal), "of", len(equal), "modules")
+print("same predictions as Split:", all(same(opened[name], from_split[name]) for name in opened))
+for handle in handles:
+    handle.remove()
 
 # %% [markdown]
 # With all masks at 1, MTAN **is** the Split network: same weights, same predictions. So MTAN can represent
@@ -743,11 +1077,11 @@ for hook in hooks:
 
 # %%
 reversed_model = MTAN(todo[::-1], width=1 / 8)
-print("weights:", reversed_model.load_state_dict(model.state_dict()))
+copy_network(model, reversed_model)
 with torch.no_grad():
     forwards, backwards = model.eval()(images), reversed_model.eval()(images)
 print("order of the outputs:", list(forwards), list(backwards))
-print("same predictions:", all(torch.equal(forwards[name], backwards[name]) for name in forwards))
+print("same predictions:", all(same(forwards[name], backwards[name]) for name in forwards))
 
 # %% [markdown]
 # ### Test 6: what sharing f does to its batch normalisation
@@ -773,8 +1107,9 @@ with torch.no_grad():
         model.train()(torch.rand(4, 3, 32, 64))
 hook.remove()
 
-print("shared encoder:", int(model.encoder.blocks[0][0][1].num_batches_tracked), "batches")
-print("depth's own g: ", int(model.attention["depth"].encoder[0].hidden[1].num_batches_tracked), "batches")
+of_encoder, of_depths_g = (layers(part, nn.BatchNorm2d)[0] for part in (model.encoder, model.attention["depth"]))
+print("shared encoder:", int(of_encoder.num_batches_tracked), "batches")
+print("depth's own g: ", int(of_depths_g.num_batches_tracked), "batches")
 print("shared f:      ", int(normalisation.num_batches_tracked), "batches = tasks x steps:", K * 3)
 
 # %% [markdown]
@@ -801,8 +1136,8 @@ print(f"weight of the task that runs last, of each step: {0.1 / (0.1 + 0.9 * 0.1
 # behave differently in training and evaluation mode. And the order of the tasks, which changes no
 # prediction for given weights (test 5), does change the running statistics of $f$ in training, slightly.
 #
-# **Exercise (10 minutes).** Give each task its own batch normalisation in $f$ and keep the convolution
-# shared. How many parameters does that add for two tasks at full width?
+# **To think through (10 minutes).** Give each task its own batch normalisation in $f$ and keep the
+# convolution shared. How many parameters does that add for two tasks at full width?
 #
 # <details><summary>One answer</summary>
 #
@@ -837,8 +1172,9 @@ for name, factor in {"mask a": 0.5, "mask a + 1": 1.5}.items():
 # through the batch normalisation of $f$, which divides any common factor out again.
 #
 # **Predict.** How does the ratio of sizes $\|\hat a\| / \|p\|$ run over the ten levels: does it fall? And
-# for the gradient of the loss at each level's mask: which variant keeps more of it, ten levels before the
-# loss?
+# now the gradient of the loss, on its way back from the head through ten levels of masks. Of which variant
+# does a larger share arrive at encoder level 1: `"plain"` ($a$), `"residual"` ($a + 1$), or `"equal"` (the
+# two shares differ by less than a factor of 2)?
 
 # %%
 def fresh(residual_mask=False):
@@ -857,12 +1193,15 @@ def through_the_levels(network):
     return list(levels), ratios, sizes
 
 
+# %%
+### BEGIN SOLUTION
+guess = "plain"
+### END SOLUTION
 names, ratios, sizes = through_the_levels(fresh())
 _, residual_ratios, residual_sizes = through_the_levels(fresh(residual_mask=True))
-for name in ("encoder1", "encoder5", "decoder1"):
-    k = names.index(name)
-    print(f"{name}: size ratio {ratios[k]:.2f} and {residual_ratios[k]:.2f}, "
-          f"gradient at the mask {sizes[k]:.0e} and {residual_sizes[k]:.0e}")  # fmt: skip
+advantage = (sizes[0] / sizes[-1]) / (residual_sizes[0] / residual_sizes[-1])
+larger = "equal" if 0.5 < advantage < 2 else "plain" if advantage > 1 else "residual"
+compare("04.residual_gradient", guess, larger)
 
 # %%
 figure, (left_axis, right_axis) = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
@@ -883,6 +1222,10 @@ plots.show(
     "grows from encoder1 to decoder1, by two powers of ten with the plain mask, by nearly six with the "
     "residual one.",
 )
+for name in ("encoder1", "encoder5", "decoder1"):
+    k = names.index(name)
+    print(f"{name}: size ratio {ratios[k]:.2f} and {residual_ratios[k]:.2f}, "
+          f"gradient at the mask {sizes[k]:.0e} and {residual_sizes[k]:.0e}")  # fmt: skip
 print(f"gradient at encoder1 over gradient at decoder1: plain {sizes[0] / sizes[-1]:.0e}, "
       f"residual {residual_sizes[0] / residual_sizes[-1]:.0e}")  # fmt: skip
 
@@ -907,11 +1250,10 @@ print(f"gradient at encoder1 over gradient at decoder1: plain {sizes[0] / sizes[
 print("   c  contrast  kept per passage  kept / contrast")
 for c in (0.0, 0.5, 1.0, 3.0):
     network = fresh()
-    for module in network.modules():
-        if isinstance(module, AttentionModule):
-            module.register_forward_hook(
-                lambda layer, inputs, seen, c=c: seen._replace(attended=(seen.mask + c) * seen.shared)
-            )
+    for module in attention_modules(network):
+        module.register_forward_hook(
+            lambda layer, inputs, seen, c=c: seen._replace(attended=(seen.mask + c) * seen.shared)
+        )
     _, _, gradient = through_the_levels(network)
     kept = (gradient[0] / gradient[-2]) ** (1 / 8)  # eight passages, from decoder2 back to encoder1
     contrast = 0.2 / (0.5 + c)
@@ -936,7 +1278,29 @@ for c in (0.0, 0.5, 1.0, 3.0):
 # A convolution of kernel size $k$ with bias has
 # $k^2 \cdot \text{inputs} \cdot \text{outputs} + \text{outputs}$ parameters, a batch normalisation
 # $2 \cdot \text{outputs}$.
+
+# %% [markdown]
+# {{exercise 04.attention_parameters}}
 #
+# Count the trainable parameters of **one** task's ten modules. The function gets the table of channels,
+# level → (u, v, p), and the kernel size of both convolutions. The kernel is 1 in MTAN; with another number
+# you can see what it would cost. Both convolutions have a bias.
+
+
+# %%
+def attention_parameters(table, kernel=1):
+    ### BEGIN SOLUTION
+    def layer(inputs, outputs):
+        return kernel**2 * inputs * outputs + outputs + 2 * outputs  # weights, bias, batch normalisation
+
+    return sum(layer(u + v, p) + layer(p, p) for u, v, p in table.values())
+    ### END SOLUTION
+
+
+# %%
+attention_parameters = check("04.attention_parameters", attention_parameters)
+
+# %% [markdown]
 # **Predict.** Which is larger: all transforms $f$ together, or the masks of one task?
 
 # %%
@@ -949,15 +1313,14 @@ def block_parameters(inputs, outputs, count):
 
 
 first_inputs = [3, *FILTERS[:-1]]
+deeper = [*FILTERS[1:], FILTERS[-1]]  # channels one level further down
+shallower = [FILTERS[0], *FILTERS[:-1]]  # one level further up
 encoder = sum(block_parameters(first_inputs[j], FILTERS[j], CONVOLUTIONS[j]) for j in LEVELS)
 decoder = sum(block_parameters(FILTERS[j], shallower[j], CONVOLUTIONS[j]) for j in LEVELS)
 f = sum(conv_parameters(FILTERS[j], deeper[j]) + conv_parameters(FILTERS[j], shallower[j]) for j in LEVELS)
-attention_of_a_task = sum(
-    conv_parameters(from_u + from_v, from_p, 1) + conv_parameters(from_p, from_p, 1)
-    for from_u, from_v, from_p in table.values()
-)
-parts = {"shared SegNet": encoder + decoder, "transforms f": f, "a task's masks": attention_of_a_task}
-for name, count in parts.items():
+attention_of_a_task = attention_parameters(table)
+counted = {"shared SegNet": encoder + decoder, "transforms f": f, "a task's masks": attention_of_a_task}
+for name, count in counted.items():
     print(f"{name:15s} {count:12,d}")
 
 # %% [markdown]
@@ -1026,9 +1389,14 @@ for name, millions in curves.items():
 # Parameters are memory. **Work** is the number of multiplications for one image. The shared $f$ exists
 # once, but it **runs** once per task, some of it on full-size images.
 #
-# **Predict.** Is MTAN with two tasks less work than two single-task networks?
+# **Predict.** The work of one single-task network is 1. What is the work of MTAN with two tasks?
 
 # %%
+### BEGIN SOLUTION
+guess = 2.7
+### END SOLUTION
+
+
 def work(name, chosen):
     """Multiply-adds of one pass on one image. Width 1/8; the ratios hardly depend on the width."""
     network = models.build(name, chosen, width=1 / 8).eval()
@@ -1039,26 +1407,26 @@ def work(name, chosen):
 
 
 one = work("single", [tasks.depth()])
+compare("04.work", guess, work("mtan", todo) / one)
+
+# %%
 print("K  singles  Split   MTAN   (one single-task network = 1)")
 for count in (1, 2, 3):
     chosen = [tasks.depth(name=f"depth{number}") for number in range(count)]
     print(f"{count}  {count:7.2f}  {work('split', chosen) / one:5.2f}  {work('mtan', chosen) / one:5.2f}")
 
 # %% [markdown]
-# It is **more** work. Split shares its work as it shares its parameters. MTAN saves parameters but no
-# multiplications: on this network a further task costs nearly as much work as a further network. "Parameter
-# efficient", as the paper says, is right, "fast" would not be.
+# It is **more** work than two single-task networks. Split shares its work as it shares its parameters. MTAN
+# saves parameters but no multiplications: on this network a further task costs nearly as much work as a
+# further network. "Parameter efficient", as the paper says, is right, "fast" would not be.
 #
-# **Exercise (5 minutes).** How many parameters would a task's masks have with 3×3 kernels in $g$ and $h$?
+# **To think through (5 minutes).** How many parameters would a task's masks have with 3×3 kernels in $g$ and
+# $h$? What does the answer say about the word "cheap"?
 #
 # <details><summary>One answer</summary>
 #
-# ```python
-# sum(conv_parameters(u + v, p, 3) + conv_parameters(p, p, 3) for u, v, p in table.values())
-# ```
-#
-# 26,741,376: nine times the weights, and more than a whole single-task network for each task. The 1×1
-# kernel is what makes a further task cheap.
+# `attention_parameters(table, kernel=3)` gives 26,741,376: nine times the weights, and more than a whole
+# single-task network for each task. The 1×1 kernel is what makes a further task cheap.
 #
 # </details>
 
@@ -1123,15 +1491,16 @@ for batch in DataLoader(train, batch_size=8, shuffle=True, drop_last=True, gener
     optimizer.step()
     history.append(losses.detach().cpu())
 
-first, last = torch.stack(history[:5]).mean(0), torch.stack(history[-5:]).mean(0)
-print("mean loss of the first five steps and of the last five:")
-print(", ".join(f"{task.name} {first[i]:.2f} to {last[i]:.2f}" for i, task in enumerate(todo)))
+first, last = history[0], torch.stack(history[-5:]).mean(0)
+print("loss of the first step, and mean of the last five:")
+print(", ".join(f"{task.name} {first[i]:.1f} to {last[i]:.1f}" for i, task in enumerate(todo)))
 fell = int((last < 0.75 * first).sum())
 print(f"MTAN, {len(history)} steps: {fell} of {K} losses fell by over a quarter")
 
 # %% [markdown]
-# Both losses fall. Now the masks. The figure shows the first frame: the masks of channels 0 and 1 at
-# encoder level 1, for both tasks, before and after.
+# Both losses fall. (This chapter prints few digits after a training. Rounding differs a little from one kind
+# of processor to the next, and every step of Adam makes the difference larger.) Now the masks. The figure
+# shows the first frame: the masks of channels 0 and 1 at encoder level 1, for both tasks, before and after.
 #
 # **Predict.** Will the masks look different after the training? Remember how far one weight can move in 40
 # steps of Adam with learning rate 0.001: at most about 0.04.
@@ -1152,11 +1521,11 @@ plots.show(
 )
 for task in todo:
     old, new = before[task.name]["encoder1"].mask, after[task.name]["encoder1"].mask
-    means, spreads = f"{old.mean():.2f} to {new.mean():.2f}", f"{old.std():.2f} to {new.std():.2f}"
+    means, spreads = f"{old.mean():.1f} to {new.mean():.1f}", f"{old.std():.1f} to {new.std():.1f}"
     print(f"{task.name}: mean {means}, spread {spreads}")
 for moment, seen in {"before": before, "after": after}.items():
     gap = (seen["segmentation"]["encoder1"].mask - seen["depth"]["encoder1"].mask).abs().mean()
-    print(f"mean difference of the two tasks' masks, {moment}: {gap:.2f}")
+    print(f"mean difference of the two tasks' masks, {moment}: {gap:.1f}")
 
 # %% [markdown]
 # The masks show the scene, and the two tasks' masks differ clearly. It is tempting to write: "MTAN has
@@ -1169,18 +1538,33 @@ for moment, seen in {"before": before, "after": after}.items():
 
 # %%
 def correlation(first, second):
-    value = torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1].item()
-    return round(value, 1) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1].item()
 
 
-print("correlation of masks before and after")
-for level in before["depth"]:
-    alike = {name: correlation(before[name][level].mask, after[name][level].mask) for name in before}
-    print(f"{level}  segmentation {alike['segmentation']:4.1f}  depth {alike['depth']:4.1f}")
+alike = {
+    name: {level: correlation(old.mask, after[name][level].mask) for level, old in levels.items()}
+    for name, levels in before.items()
+}
+figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for task, style in zip(todo, ("o-", "s--"), strict=True):
+    values = alike[task.name]
+    axis.plot(list(values), list(values.values()), style, color=plots.task_colour(task), label=task.name)
+axis.set(ylabel="correlation, before and after", ylim=(-0.1, 1.05), xlabel=f"level; {val.source}")
+axis.tick_params(axis="x", rotation=60)
+axis.grid(True, color="0.9")
+axis.legend(frameon=False)
+plots.show(
+    figure,
+    "Correlation of the masks before and after training, over the ten levels, for both tasks. It falls from "
+    "nearly 1 at encoder1 to about 0.2 at encoder5, and is near 0 at all levels of the decoder.",
+)
+deepest = max(value for values in alike.values() for level, value in values.items() if "decoder" in level)
+print("over 0.8 at encoder1, for both tasks:", all(values["encoder1"] > 0.8 for values in alike.values()))
+print("under 0.2 at every level of the decoder:", deepest < 0.2)
 
 # %% [markdown]
-# At encoder level 1 the masks are nearly what they were. The deeper the level, the lower the correlation, and in
-# the decoder the old masks are gone. Two causes act together: the masks' own weights move, and the
+# At encoder level 1 the masks are nearly what they were. The deeper the level, the lower the correlation, and
+# in the decoder the old masks are gone. Two causes act together: the masks' own weights move, and the
 # features that they read move more the more layers lie before them. The first level reads $u$ of a single
 # convolution, which hardly changes.
 #
@@ -1208,26 +1592,31 @@ def exchanged(network, levels):
 def losses_of(network):
     predictions, _ = look(network)
     targets = {key: value.to(platform.device) for key, value in val_batch.items()}
-    losses = [task.loss(predictions[task.name], targets[task.target]).item() for task in todo]
-    return f"segmentation {losses[0]:.2f}, depth {losses[1]:.2f}"
+    return [task.loss(predictions[task.name], targets[task.target]).item() for task in todo]
+
+
+def harm(network, levels):
+    """By how much each loss grows when the masks are exchanged, in words."""
+    grown = [new / old - 1 for new, old in zip(losses_of(exchanged(network, levels)), losses_of(network), strict=True)]
+    words = ["over 40 %" if growth > 0.4 else "over 4 %" if growth > 0.04 else "under 4 %" for growth in grown]
+    return ", ".join(f"{task.name} {word}" for task, word in zip(todo, words, strict=True))
 
 # %%
 torch.manual_seed(0)
 untrained = models.build("mtan", todo, width=settings["width"]).to(platform.device)
 all_levels = list(before["depth"])
-print("untrained:                 ", losses_of(untrained))
-print("untrained, all exchanged:  ", losses_of(exchanged(untrained, all_levels)))
-print("trained:                   ", losses_of(model))
-print("trained, all exchanged:    ", losses_of(exchanged(model, all_levels)))
-for level in ("encoder1", "encoder5", "decoder2", "decoder1"):
-    print(f"trained, only {level}:    ", losses_of(exchanged(model, [level])))
+print("How much the losses grow by the exchange:")
+print("untrained, all levels:   ", harm(untrained, all_levels))
+print("trained, all levels:     ", harm(model, all_levels))
+for level in ("encoder1", "encoder5", "decoder4", "decoder1"):
+    print(f"trained, only {level}:  ", harm(model, [level]))
 
 # %% [markdown]
-# In the untrained network the exchange makes no real difference. In the trained one it does harm to both tasks,
-# and in proportion to depth most. So the masks have become their tasks' own, but only at the **last** level:
-# nearly all of the harm comes from decoder level 1, whose attended feature the head reads. At the other
-# levels the exchange is hardly felt. This fits section 7: the gradient at the first levels is a hundred
-# times smaller, and what a mask does there reaches the loss only through the masks behind it.
+# In the untrained network the exchange makes no real difference. In the trained one it does harm to both
+# tasks, and in proportion to depth most. So the masks have become their tasks' own, but only at the **last**
+# level: nearly all of the harm comes from decoder level 1, whose attended feature the head reads. At the
+# other levels the exchange is hardly felt. This fits section 7: the gradient at the first levels is a
+# hundred times smaller, and what a mask does there reaches the loss only through the masks behind it.
 #
 # **What this small run does not show.**
 #
@@ -1240,24 +1629,28 @@ for level in ("encoder1", "encoder5", "decoder2", "decoder1"):
 # * Not that a mask picture at encoder level 1 has a meaning. Chapter 07 looks at a network that was trained
 #   longer.
 #
-# **Exercise (10 minutes).** Measure how much the trained network loses when **all** masks but those of
-# decoder level 1 are forced to 1, with the hook of section 6, test 4. What do you conclude?
+# ### Nine levels without masks
 #
-# <details><summary>One answer</summary>
+# A last intervention, with your hook: in the trained network we hold **all** masks but those of decoder level
+# 1 at the value 1. Nine of ten levels then pass everything on.
 #
-# ```python
-# forced = copy.deepcopy(model)
-# for attention in forced.attention.values():
-#     for module in [*attention.encoder, *attention.decoder[1:]]:
-#         module.mask.register_forward_hook(lambda layer, inputs, output: torch.ones_like(output))
-# print(losses_of(model), "|", losses_of(forced))
-# ```
-#
-# The losses stay the same to about two digits. After forty steps nine of the ten levels of masks could be
-# left out; the network has begun to use attention from the head backwards. With more training this may
-# change. Whether it does must be measured on the trained network in the same way.
-#
-# </details>
+# **Predict.** What happens to the sum of the two losses? Choose `"same"` (it changes by less than 5 %),
+# `"worse"` (it grows, to at most twice as much) or `"much worse"` (it more than doubles).
+
+# %%
+### BEGIN SOLUTION
+guess = "same"
+### END SOLUTION
+held = copy.deepcopy(model)
+hold_masks([module for task in held.attention.values() for module in [*task.encoder, *task.decoder[1:]]], 1.0)
+growth = sum(losses_of(held)) / sum(losses_of(model))
+compare("04.nine_levels", guess, "same" if growth < 1.05 else "worse" if growth < 2 else "much worse")
+
+# %% [markdown]
+# After forty steps nine of the ten levels of masks could be left out. The network has begun to use attention
+# from the head backwards. With more training this may change, and whether it does must be measured. Chapter
+# 07 does that with a network that was trained longer, and holds each mask at its own mean, which is fairer
+# than 1.
 
 # %% [markdown]
 # ## Summary
@@ -1270,51 +1663,97 @@ for level in ("encoder1", "encoder5", "decoder2", "decoder1"):
 #
 # ## Quiz
 #
-# 1. Why can a mask with one value per pixel not prefer one feature to another?
+# **1.** Why can a mask with one value per pixel not prefer one feature to another?
+#
+# * a) A sigmoid cannot become large enough.
+# * b) It multiplies all channels of the pixel by the same factor.
+# * c) Batch normalisation gives all channels the same mean.
+# * d) It has fewer parameters.
 #
 # <details><summary>Answer</summary>
 #
-# It multiplies all channels of the pixel by the same factor, so their ratio stays. "Because it is a
-# sigmoid" is wrong: the same holds for any factor.
+# **b.** The ratio of any two features of the pixel stays as it was.
+#
+# a: the same holds for any factor, small or large. c: the normalisation shapes the logits of the mask, not
+# the product. d: true, but a mask of one channel with a million parameters could not do it either.
 #
 # </details>
 #
-# 2. In the encoder, which tensor does the mask multiply: the block's input, $u$, $p$, or the pooled $p$?
+# **2.** In the encoder, which tensor does the mask multiply?
+#
+# * a) the block's input
+# * b) $u$, from which it was computed
+# * c) the pooled $p$, which goes on to the next block
+# * d) $p$, the output of the block's last convolution
 #
 # <details><summary>Answer</summary>
 #
-# $p$, the output of the block's last convolution, before the pool. From $u$ the mask is only *computed*.
-# The pooled $p$ goes on in the shared network, which no mask ever touches.
+# **d.**
+#
+# a: nobody uses the block's input again. b: from $u$ the mask is only *computed*. c: the pooled $p$ goes on
+# in the shared network, which no mask ever touches; the attended feature is pooled for itself, after $f$.
 #
 # </details>
 #
-# 3. Which parts does a further task add: encoder, $f$, $g$, $h$, head?
+# **3.** Which parts does a further task add?
+#
+# * a) $g$ and $h$ at ten levels, and a head
+# * b) $f$, $g$ and $h$ at ten levels, and a head
+# * c) an encoder, and a head
+# * d) a head
 #
 # <details><summary>Answer</summary>
 #
-# $g$, $h$ (at ten levels) and a head. The encoder and $f$ are shared. $f$ only *runs* once more.
+# **a.**
+#
+# b: $f$ is shared; it only *runs* once more. c: that would be nearly a network of its own. d: that is the
+# Split network, whose tasks share everything else.
 #
 # </details>
 #
-# 4. After 100 training steps with three tasks, how many batches has the batch normalisation of an $f$
-#    counted?
+# **4.** After 100 training steps with three tasks, how many batches has the batch normalisation of an $f$
+# counted?
+#
+# * a) 100
+# * b) 33 or 34
+# * c) 300
+# * d) 1000
 #
 # <details><summary>Answer</summary>
 #
-# 300: once per task and step. Not 100: that is the shared encoder's count, and that of each task's own $g$
-# and $h$.
+# **c.** Once per task and step.
+#
+# a: that is the count of the shared encoder, which runs once per step, and of each task's own $g$ and $h$.
+# b: the tasks do not take turns; all three run in every step. d: there are ten $f$, and each one counts for
+# itself.
 #
 # </details>
 #
-# 5. Two tasks' masks at encoder level 1 look different. What does that prove?
+# **5.** Two tasks' masks at encoder level 1 look different. What does that prove?
+#
+# * a) The network has learned what each task needs.
+# * b) Alone, nothing.
+# * c) The tasks need different features.
+# * d) One of the two masks is not trained yet.
 #
 # <details><summary>Answer</summary>
 #
-# Alone, nothing: they differ before training too. One has to compare with the untrained network, or test
-# whether exchanging the masks does harm.
+# **b.** They differ before training too. One has to compare with the untrained network, or test whether an
+# exchange of the masks does harm.
+#
+# a: the same pictures were there before the first step. c: they may well, but random weights also give
+# different masks to two tasks with the same need. d: neither a difference nor a likeness shows how far a
+# training has come.
 #
 # </details>
-#
+
+# %% [markdown]
+# What you have done so far, over all chapters: one sign per exercise and per guess.
+
+# %% tags=["nbval-ignore-output", "why:shows-progress"]
+progress()
+
+# %% [markdown]
 # ## What comes next
 #
 # We summed the two losses with equal weights. Cross-entropy and an L1 loss on inverse depth have different
