@@ -13,8 +13,9 @@
 # * list everything that a checkpoint must hold, and prove that a resumed run gives the same numbers;
 # * start the paper's run, and read its result honestly.
 #
-# **Time:** about 45 minutes of reading, one minute of computing on a laptop, about twelve hours on a T4 with
-# real Cityscapes (the paper's whole run; an estimate that section 8 explains).
+# **Time:** about 45 minutes of reading, {{exercise_minutes}} minutes of exercises, one minute of computing on a
+# laptop, about twelve hours on a T4 with real Cityscapes (the paper's whole run; an estimate that section 8
+# explains).
 #
 # **You need from before:** tasks and metrics from chapter 03, MTAN from chapter 04, weightings from chapter
 # 05.
@@ -35,6 +36,8 @@ from torch.utils.data import DataLoader
 
 from course_utils import data, models, plots, tasks, training, weighting
 from course_utils.checkpoint import CheckpointError
+from course_utils.exercises import check, compare, progress
+from course_utils.seeding import random_states, set_random_states
 from course_utils.training import evaluate, fit
 
 plt.rcParams.update(plots.STYLE)
@@ -90,13 +93,28 @@ print(train.source)
 # 3. **Total:** the weighting turns the vector into one number (chapter 05).
 # 4. **Backward:** gradients of that number, for all weights at once.
 # 5. **Step:** the optimiser moves the weights.
+
+# %% [markdown]
+# {{exercise 06.train_step}}
 #
-# **Predict.** The shared encoder gets gradients from both tasks. Is its gradient the sum of the two tasks'
-# gradients, their mean, or the larger of them?
+# Write the five parts as a function. It gets
+#
+# * `model`, which maps images to a dict: task name → prediction;
+# * `batch`, a dict with `"image"` [B, 3, H, W] and the targets;
+# * `tasks`, a list of K tasks; a task has `task.name`, `task.target` (the key of its target in the batch; it
+#   may differ from the name) and `task.loss(prediction, target)`;
+# * `balance`, the weighting: `balance(losses)` is the total, for a tensor of the K losses;
+# * `optimizer`, which knows the weights of the model, and those of the weighting if it has any.
+#
+# It returns the K **unweighted** losses of the batch, a tensor of shape [K] that is detached. Detached means
+# cut off from the graph that gradients need.
+#
+# One corner: torch does not replace old gradients, it *adds* new ones to them.
 
 
 # %%
 def train_step(model, batch, tasks, balance, optimizer):
+    ### BEGIN SOLUTION
     predictions = model(batch["image"])
     losses = torch.stack([task.loss(predictions[task.name], batch[task.target]) for task in tasks])
     total = balance(losses)
@@ -105,31 +123,48 @@ def train_step(model, batch, tasks, balance, optimizer):
     total.backward()
     optimizer.step()
     return losses.detach()
+    ### END SOLUTION
 
 
+# %%
+train_step = check("06.train_step", train_step)
+
+# %% [markdown]
+# Five steps on the same batch. Both losses should fall.
+
+# %%
 torch.manual_seed(0)
 model = models.build("mtan", todo, width=1 / 16)
 balance = weighting.build("equal", todo)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 batch = next(iter(DataLoader(train, batch_size=4)))
-for step in range(1, 6):
-    losses = train_step(model, batch, todo, balance, optimizer)
-    print(f"step {step}: " + ", ".join(f"{n} {v:.2f}" for n, v in zip(names, losses.tolist(), strict=True)))
+steps = [train_step(model, batch, todo, balance, optimizer).tolist() for _ in range(5)]
+for name, first, last in zip(names, steps[0], steps[-1], strict=True):
+    print(f"{name:<13} loss {first:.2f} in step 1, lower in step 5: {last < first}")
 
 # %% [markdown]
-# Five steps on the same batch, and both losses fall. The gradient is the **sum**, each part times its
-# weight: the derivative of a sum is the sum of the derivatives. We check this on one weight of the encoder.
+# One `backward` served two tasks.
+#
+# **Predict.** The shared encoder gets gradients from both tasks. Is its gradient the sum of the two tasks'
+# gradients, their mean, or the larger of the two? Write `"sum"`, `"mean"` or `"larger"` into the first line.
+# The cell then compares on one layer of the encoder.
 
 # %%
+### BEGIN SOLUTION
+guess = "sum"
+### END SOLUTION
 weight = model.encoder.blocks[0][0][0].weight
 predictions = model(batch["image"])
 losses = [task.loss(predictions[task.name], batch[task.target]) for task in todo]
 parts = [torch.autograd.grad(loss, weight, retain_graph=True)[0] for loss in losses]
-both = torch.autograd.grad(sum(losses), weight)[0]
-difference = (both - (parts[0] + parts[1])).abs().max() / both.abs().max()
-print("gradient of the sum = sum of the gradients:", (difference < 1e-3).item())
+both = torch.autograd.grad(balance(torch.stack(losses)), weight)[0]
+answers = {"sum": sum(parts), "mean": sum(parts) / 2, "larger": max(parts, key=torch.norm)}
+distances = {name: (both - answer).norm() / both.norm() for name, answer in answers.items()}
+compare("06.shared_gradient", guess, min(distances, key=distances.get))
 
 # %% [markdown]
+# With weights $\lambda_k$ each part counts $\lambda_k$ times, for the same reason.
+#
 # ## 3. One epoch
 #
 # An **epoch** is one pass through all training frames. Besides doing the steps, it has to report the mean
@@ -137,12 +172,29 @@ print("gradient of the sum = sum of the gradients:", (difference < 1e-3).item())
 #
 # * The last batch is often smaller than the others. A plain mean over batches would count its frames more
 #   than the rest, so each batch counts as many times as it has frames.
-# * The losses are kept **unweighted** and detached. Detached means cut off from the graph that gradients
-#   need; otherwise the graph of every step would stay in memory.
+# * The losses are kept **unweighted**, and they are numbers, not ends of a graph. Otherwise the graph of
+#   every step would stay in memory.
+
+# %% [markdown]
+# {{exercise 06.train_epoch}}
+#
+# Go through all batches of `loader` once, with one `train_step` for each. Return the mean of each task's loss
+# over all *frames*, a tensor of shape [K].
+#
+# One corner: an evaluation may have left the model in evaluation mode (section 4 says what that is).
+# `model.train()` puts it into training mode.
+#
+# <details><summary>Stuck?</summary>
+#
+# Do it by hand first: two batches, one of 4 frames with loss 1.0 and one of 2 frames with loss 4.0. Which two
+# numbers do you have to carry from batch to batch?
+#
+# </details>
 
 
 # %%
 def train_epoch(model, loader, tasks, balance, optimizer):
+    ### BEGIN SOLUTION
     model.train()
     total, count = torch.zeros(len(tasks), dtype=torch.float64), 0
     for batch in loader:
@@ -150,11 +202,15 @@ def train_epoch(model, loader, tasks, balance, optimizer):
         total += len(batch["image"]) * losses
         count += len(batch["image"])
     return total / count
+    ### END SOLUTION
 
+
+# %%
+train_epoch = check("06.train_epoch", train_epoch)
 
 # %% [markdown]
 # By hand: two batches, one of 4 frames with loss 1.0 and one of 2 frames with loss 4.0. The mean over
-# batches would be 2.5. The mean over frames is $(4 \cdot 1.0 + 2 \cdot 4.0) / 6 = 2.0$. And now our epoch
+# batches would be 2.5. The mean over frames is $(4 \cdot 1.0 + 2 \cdot 4.0) / 6 = 2.0$. And now your epoch
 # against the package's, from the same weights.
 
 
@@ -171,8 +227,8 @@ model, optimizer = fresh()
 ours = train_epoch(model, loader, todo, balance, optimizer)
 model, optimizer = fresh()
 theirs = training.train_epoch(model, loader, todo, balance, optimizer)
-print("mean losses of the epoch, ours:  ", [f"{value:.2f}" for value in ours])
-print("equal to the package's:", torch.equal(ours, theirs))
+print("mean losses of the epoch:", [f"{value:.1f}" for value in ours])
+print("equal to the package's:  ", torch.allclose(ours.double(), theirs, rtol=1e-5))
 
 # %% [markdown]
 # ## 4. Evaluation
@@ -180,41 +236,71 @@ print("equal to the package's:", torch.equal(ours, theirs))
 # Two mistakes are common when a network is evaluated.
 #
 # **The network is left in training mode.** Batch normalisation has two modes. In training it normalises
-# with the mean and variance of the current batch; in evaluation with the running averages from training. In
-# training mode the prediction for a picture depends on the other pictures of its batch.
+# with the mean and variance of the current batch; in evaluation with the running averages from training.
 #
-# **Predict.** We ask for the prediction of one frame, once alone and once in a batch with three others. In
-# which of the two modes are the answers the same?
+# **Predict.** We ask for the prediction of one frame, once alone and once in a batch with three others, and
+# compute no gradients. In which of the two modes are the answers the same? Write `"training"`,
+# `"evaluation"`, `"both"` or `"neither"`.
 
 # %%
+### BEGIN SOLUTION
+guess = "evaluation"
+### END SOLUTION
 images = batch["image"]
-for mode in (True, False):
-    model.train(mode)
+same = {}
+for mode in ("training", "evaluation"):
+    model.train(mode == "training")
     with torch.inference_mode():
         alone = model(images[:1])["depth"]
         together = model(images)["depth"][:1]
-    same = torch.allclose(alone, together, atol=1e-4)
-    print(f"{'training' if mode else 'evaluation'} mode: same prediction alone and in a batch: {same}")
+    same[mode] = torch.allclose(alone, together, atol=1e-4)
+modes = [mode for mode, is_same in same.items() if is_same]
+compare("06.same_alone", guess, {0: "neither", 2: "both"}.get(len(modes), *modes[:1]))
 
 # %% [markdown]
-# (The running averages are themselves updated by every pass in training mode, even without gradients. So a
-# single careless pass changes the network.)
+# A prediction that depends on the other pictures of its batch is no property of the network. And there is a
+# second harm: the running averages are updated by every pass in training mode, even without gradients. So a
+# single careless pass changes the network.
 #
 # **The metrics are averaged over batches.** Chapter 03 showed that the mean of per-batch mIoUs is not the
 # mIoU. Our metrics are accumulators: they are fed batch by batch and compute once, at the end.
 
+# %% [markdown]
+# {{exercise 06.evaluate_by_hand}}
+#
+# Measure `model` on a whole data set, in batches of `batch_size`: `DataLoader(dataset, batch_size)` makes them.
+# A task's `task.metric()` gives a fresh accumulator with `update(prediction, target)` and `compute()`, which
+# returns a dict of numbers. Return a dict: task name → what its accumulator computes.
+#
+# Three corners: evaluation mode; no gradients are kept (`torch.no_grad()` or `torch.inference_mode()`); and
+# whoever calls you gets the model back in the mode in which it came (`model.training` tells which that is).
+#
+# <details><summary>Stuck?</summary>
+#
+# Three questions, in this order. What has to exist before the first batch comes? What happens for each batch?
+# What may happen only after the last one?
+#
+# </details>
+
 
 # %%
 def evaluate_by_hand(model, dataset, tasks, batch_size):
+    ### BEGIN SOLUTION
     metrics = {task.name: task.metric() for task in tasks}
+    was_training = model.training
     model.eval()
     with torch.inference_mode():
         for batch in DataLoader(dataset, batch_size):
             predictions = model(batch["image"])
             for task in tasks:
                 metrics[task.name].update(predictions[task.name], batch[task.target])
+    model.train(was_training)
     return {name: metric.compute() for name, metric in metrics.items()}
+    ### END SOLUTION
 
+
+# %%
+evaluate_by_hand = check("06.evaluate_by_hand", evaluate_by_hand)
 
 # %% [markdown]
 # If the pooling is right, the result cannot depend on the size of the batches. And it must be the
@@ -227,21 +313,44 @@ for task in todo:
     key = task.headline
     close = abs(one[task.name][key] - four[task.name][key]) < 1e-4
     print(f"{task.name} {key}: batches of 1 and of 4 agree: {close}")
-print("equal to the package's:", theirs == four)
+    equal = abs(theirs[task.name][key] - four[task.name][key]) < 1e-6
+    print(f"{task.name} {key}: equal to the package's:     {equal}")
 
 # %% [markdown]
 # ## 5. The schedule
 #
-# The learning rate is halved at half of the run. Large steps first, to get near a good place; smaller ones
-# then, to settle in it. torch calls this `StepLR`: after every `step_size` epochs it multiplies the rate by
-# `gamma`.
+# The paper's learning rate stays the same for 100 epochs and is then halved. Large steps first, to get near a
+# good place; smaller ones then, to settle in it. In a longer run it would be halved again after the next 100
+# epochs, and so on.
+
+# %% [markdown]
+# {{exercise 06.learning_rate}}
+#
+# Give the learning rate of an epoch as a formula. `epoch` counts from 1, `first` is the rate of the first
+# epoch, and after every `halve_every` epochs the rate is halved. Mind the last epoch of each stretch.
 
 
 # %%
-def learning_rates(epochs, first):
+def learning_rate(epoch, first, halve_every):
+    ### BEGIN SOLUTION
+    return first * 0.5 ** ((epoch - 1) // halve_every)
+    ### END SOLUTION
+
+
+# %%
+learning_rate = check("06.learning_rate", learning_rate)
+
+# %% [markdown]
+# torch has the same schedule under the name `StepLR`. It is told when an epoch ends, and then sets the rate of
+# the optimiser: after every `step_size` epochs it multiplies the rate by `gamma`. So it counts, and what counts
+# has to be remembered when a run stops.
+
+
+# %%
+def rates_of_torch(epochs, first, halve_every):
     weight = torch.nn.Parameter(torch.zeros(()))
     optimizer = torch.optim.Adam([weight], lr=first)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=(epochs + 1) // 2, gamma=0.5)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=halve_every, gamma=0.5)
     rates = []
     for _ in range(epochs):
         rates.append(schedule.get_last_lr()[0])
@@ -250,13 +359,15 @@ def learning_rates(epochs, first):
     return rates
 
 
-rates = learning_rates(200, 1e-4)
+rates = [float(learning_rate(epoch, 1e-4, 100)) for epoch in range(1, 201)]
+theirs = rates_of_torch(200, 1e-4, 100)
 figure, axes = plt.subplots(figsize=(7, 2.4), layout="constrained")
 axes.step(range(1, 201), rates, where="post", color="black")
 axes.set(xlabel="epoch", ylabel="learning rate of Adam", ylim=(0, 1.2e-4))
 axes.set_title("The paper's schedule")
 plots.show(figure, "The learning rate over 200 epochs: 0.0001 for the first hundred, 0.00005 for the rest.")
 print(f"epoch 1: {rates[0]:g}, epoch 100: {rates[99]:g}, epoch 101: {rates[100]:g}")
+print("equal to torch's:", all(abs(one - other) < 1e-9 for one, other in zip(rates, theirs, strict=True)))
 
 # %% [markdown]
 # ## 6. What a checkpoint must hold
@@ -264,12 +375,13 @@ print(f"epoch 1: {rates[0]:g}, epoch 100: {rates[99]:g}, epoch 101: {rates[100]:
 # A Kaggle session ends after twelve hours, a Colab session whenever it likes. A run of days must survive
 # that. A **checkpoint** is a file from which the run goes on.
 #
-# **Predict.** Which of these must be in the file, if the resumed run is to give *exactly* the numbers of a
-# run that was never stopped: the weights of the network; the running averages of batch normalisation; the
-# state of Adam; the learning rate; the weighting; the history; the random states?
+# Which of these must be in the file, if the resumed run is to give *exactly* the numbers of a run that was
+# never stopped: the weights of the network; the running averages of batch normalisation; the state of Adam; the
+# learning rate; the weighting; the history; the random states? Choose, and write your choice down.
 #
-# We try. First a whole run of four epochs; then two epochs, a stop, and two more from a file that holds
-# only the network. To be quick, the frames are few and small.
+# Then we try. First a whole run of four epochs; then two epochs, a stop, and two more from a file that holds
+# only the network. The loop over epochs is the package's `fit`; you write your own at the end of this section.
+# To be quick, the frames are few and small.
 
 # %%
 tiny_train = data.load("synthcity", "train", size=(32, 64), classes=7, length=8)
@@ -285,12 +397,9 @@ def tiny_run(epochs=4, **options):
     return model, history
 
 
-def final_losses(history):
-    return {name: f"{value:.2f}" for name, value in history[-1]["losses"].items()}
-
-
 _, whole = tiny_run()
-print("never stopped:", final_losses(whole))
+for name in names:
+    print(f"{name}: lower in epoch 4 than in epoch 1: {whole[3]['losses'][name] < whole[0]['losses'][name]}")
 
 
 # %%
@@ -312,22 +421,35 @@ except Killed:
     print("stopped after two epochs; only the network's state is kept")
 only_weights = stopped.state_dict()
 
+# %% [markdown]
+# **Predict.** A new session: the network is built anew and gets the weights that were kept; all else begins
+# from scratch, and two more epochs are trained. How do the losses of its last epoch look beside those of the
+# whole run? Write `"error"`, `"same"`, `"slightly different"` (by less than a tenth) or `"much worse"`.
+
 # %%
+### BEGIN SOLUTION
+guess = "slightly different"
+### END SOLUTION
 resumed = models.build("mtan", todo, width=1 / 32)
 resumed.load_state_dict(only_weights)
 naive = fit(resumed, tiny_train, tiny_val, todo, weighting.build("dwa", todo), epochs=2, **settings)
-print("never stopped:          ", final_losses(whole))
-print("resumed from weights:   ", final_losses(naive))
-print("the same, every digit:  ", whole[-1]["losses"] == naive[-1]["losses"])
+changes = [abs(naive[-1]["losses"][name] / whole[-1]["losses"][name] - 1) for name in names]
+measured = "same" if max(changes) == 0 else "slightly different" if max(changes) < 0.1 else "much worse"
+compare("06.only_weights", guess, measured)
+
+# %%
+print("the same, every digit:", naive[-1]["losses"] == whole[-1]["losses"])
+print("depth loss lower than in the whole run:", naive[-1]["losses"]["depth"] < whole[-1]["losses"]["depth"])
 
 # %% [markdown]
-# Nothing crashed, and the losses are not those of the whole run. Adam had forgotten its averages, the frames came
-# in the order of the first epochs again, DWA began with two equal epochs, and the learning rate began at its full
-# size again. Mistakes
-# of this kind are seldom noticed: the loss still falls.
+# Nothing crashed, and the losses are not those of the whole run. Adam had forgotten its averages, the frames
+# came in the order of the first epochs again, DWA began with two equal epochs, and the learning rate began at
+# its full size again. (The depth loss is even a little lower: larger steps help so early. It is still another
+# run than the one that was asked for.)
 #
-# So everything goes into the file, even the random states. The class `Checkpoint` takes the parts that have
-# a `state_dict` and saves them together with the history and the settings of the run.
+# So everything goes into the file, even the random states. Network, optimiser, schedule and weighting are
+# **parts** of the run that can speak for themselves: each has a `state_dict` and takes it back with
+# `load_state_dict`.
 #
 # | part | without it |
 # |---|---|
@@ -346,14 +468,34 @@ print("the same, every digit:  ", whole[-1]["losses"] == naive[-1]["losses"])
 # another name; when all is written, rename. Renaming is one step for the operating system, so at every
 # moment the name points at a whole file.
 
+# %% [markdown]
+# {{exercise 06.save_atomically}}
+#
+# Save `contents` with `torch.save` so that at every moment the file at `path` is the old one or the new one,
+# both whole. `path` is a `pathlib.Path`: `path.with_name("x")` is a file `x` in the same folder. Two corners:
+# nothing else may be left in the folder, and the first time there is no old file.
+#
+# <details><summary>Stuck?</summary>
+#
+# Two lines do. Which name does `torch.save` get? And which method of a `Path` renames the file *over* one that
+# is already there?
+#
+# </details>
+
 
 # %%
 def save_atomically(contents, path):
+    ### BEGIN SOLUTION
     temporary = path.with_name(path.name + ".tmp")
     torch.save(contents, temporary)
     temporary.replace(path)
+    ### END SOLUTION
 
 
+# %%
+save_atomically = check("06.save_atomically", save_atomically)
+
+# %%
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "run.pt"
     save_atomically({"epoch": 1}, path)
@@ -365,12 +507,178 @@ with tempfile.TemporaryDirectory() as folder:
 # `weights_only=True` makes `torch.load` read plain data only. A checkpoint is a pickle, and a pickle from a
 # stranger can run any code while it is being read.
 #
+# ### The checkpoint
+
+# %% [markdown]
+# {{exercise 06.SmallCheckpoint}}
+#
+# A class for the file. `SmallCheckpoint(path, model=model, optimizer=optimizer, ...)` gets any number of parts,
+# under any names.
+#
+# * `save(history)` writes the state of every part, the history (a list with a dict for each epoch) and every
+#   random state. Never half a file.
+# * `load()` puts all of that back *into the parts* and returns the history. If there is no file yet, it changes
+#   nothing and returns `[]`.
+#
+# Two functions of the package help: `random_states()` gives the states of Python's, NumPy's and torch's random
+# numbers as plain data, and `set_random_states(states)` puts them back. `torch.load(path, weights_only=True)`
+# has to be able to read the file.
+#
+# <details><summary>Stuck?</summary>
+#
+# Begin with `save`: one dict that holds three things. The first of them is itself a dict, part name → state.
+# Then write `load` line by line as its mirror. The whole answer is in
+# [the solutions](solutions/06_training.ipynb).
+#
+# </details>
+
+
+# %%
+class SmallCheckpoint:
+    def __init__(self, path, **parts):
+        self.path, self.parts = path, parts
+
+    def save(self, history):
+        ### BEGIN SOLUTION
+        states = {name: part.state_dict() for name, part in self.parts.items()}
+        save_atomically({"parts": states, "history": history, "random": random_states()}, self.path)
+        ### END SOLUTION
+
+    def load(self):
+        ### BEGIN SOLUTION
+        if not self.path.exists():
+            return []
+        contents = torch.load(self.path, weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(contents["parts"][name])
+        set_random_states(contents["random"])
+        return contents["history"]
+        ### END SOLUTION
+
+
+# %%
+SmallCheckpoint = check("06.SmallCheckpoint", SmallCheckpoint)
+
+# %% [markdown]
+# **Predict.** Two files of the same network after one step: one holds the network alone, the other also holds
+# Adam. How many times as large is the second one?
+
+# %%
+### BEGIN SOLUTION
+guess = 3
+### END SOLUTION
+model, optimizer = fresh(width=1 / 8)
+train_step(model, batch, todo, balance, optimizer)
+with tempfile.TemporaryDirectory() as folder:
+    alone, together = Path(folder) / "network.pt", Path(folder) / "network_and_adam.pt"
+    SmallCheckpoint(alone, model=model).save([])
+    SmallCheckpoint(together, model=model, optimizer=optimizer).save([])
+    times = together.stat().st_size / alone.stat().st_size
+compare("06.checkpoint_size", guess, times)
+
+# %% [markdown]
+# At full width the network's 41 million weights are 165 MB, and a checkpoint is three times that. It is written
+# once an epoch, not once a step.
+#
+# ### The loop over epochs
+#
+# All pieces are there. What is left is to put them in the right order.
+
+# %% [markdown]
+# {{exercise 06.fit_by_hand}}
+#
+# Train `model` for `epochs` epochs, and go on from the file at `path` if there is one.
+#
+# * The optimiser is Adam with the learning rate `lr`. It moves the weights of `model` *and* the parameters of
+#   `balance`, if it has any (uncertainty weighting does).
+# * The schedule halves the rate after `(epochs + 1) // 2` epochs.
+# * Return the history: a list with a dict for each epoch, `{"epoch": 1, "learning_rate": ..., "losses": ...}`.
+#   `epoch` counts from 1; `learning_rate` is the one this epoch was trained with; `losses` is the list of the K
+#   unweighted mean losses.
+# * After each epoch the weighting hears of it: `balance.end_epoch(losses)` wants the tensor that `train_epoch`
+#   returned.
+# * A run that is killed in the middle of an epoch and called again repeats that epoch from its start, and all
+#   its numbers are those of a run that was never stopped. A run that is complete does nothing more.
+#
+# Think of the order within an epoch: what changes after the file is written is lost.
+#
+# <details><summary>Stuck?</summary>
+#
+# Write it without a checkpoint first, and run it on `tiny_train` with two epochs. Then make the checkpoint of
+# everything that has a `state_dict` (with a schedule of torch's there are four). The length of the history that
+# it loads tells which epoch comes next. The whole answer is in [the solutions](solutions/06_training.ipynb).
+#
+# </details>
+
+
+# %%
+def fit_by_hand(model, loader, tasks, balance, epochs, lr, path):
+    ### BEGIN SOLUTION
+    optimizer = torch.optim.Adam([*model.parameters(), *balance.parameters()], lr=lr)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=(epochs + 1) // 2, gamma=0.5)
+    checkpoint = SmallCheckpoint(path, model=model, balance=balance, optimizer=optimizer, schedule=schedule)
+    history = checkpoint.load()
+    for epoch in range(len(history) + 1, epochs + 1):
+        rate = schedule.get_last_lr()[0]
+        losses = train_epoch(model, loader, tasks, balance, optimizer)
+        history.append({"epoch": epoch, "learning_rate": rate, "losses": losses.tolist()})
+        balance.end_epoch(losses)
+        schedule.step()
+        checkpoint.save(history)  # last: what changes after it would be lost
+    return history
+    ### END SOLUTION
+
+
+# %%
+fit_by_hand = check("06.fit_by_hand", fit_by_hand)
+
+# %% [markdown]
 # ### The proof
 #
-# Now the same experiment with a real checkpoint: stop after two epochs, build everything anew, call `fit`
-# again.
+# Now the experiment again, with your loop and a real checkpoint. The loader below draws the frames in random
+# order and ends the session in the middle of its third epoch. Then everything is built anew, and `fit_by_hand`
+# is called again.
 #
 # **Predict.** To how many digits will the losses agree?
+
+
+# %%
+class StoppedLoader(DataLoader):
+    epochs = 0
+
+    def __iter__(self):
+        self.epochs += 1
+        for batch in super().__iter__():
+            yield batch
+            if self.epochs == 3:
+                raise Killed
+
+
+# %%
+def my_run(path, kind=DataLoader):
+    torch.manual_seed(0)
+    model = models.build("mtan", todo, width=1 / 32)
+    loader = kind(tiny_train, batch_size=2, shuffle=True)
+    history = fit_by_hand(model, loader, todo, weighting.build("dwa", todo), epochs=4, lr=1e-3, path=path)
+    return model, [[float(loss) for loss in record["losses"]] for record in history]
+
+
+def equal_weights(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+with tempfile.TemporaryDirectory() as folder:
+    model_whole, losses_whole = my_run(Path(folder) / "whole.pt")
+    try:
+        my_run(Path(folder) / "stopped.pt", kind=StoppedLoader)
+    except Killed:
+        print("killed in epoch 3")
+    model_resumed, losses_resumed = my_run(Path(folder) / "stopped.pt")
+print("losses are equal, every digit:", losses_resumed == losses_whole)
+print("weights are equal, every bit: ", equal_weights(model_resumed, model_whole))
+
+# %% [markdown]
+# The same with the package's `fit` and its checkpoint:
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -382,16 +690,16 @@ with tempfile.TemporaryDirectory() as folder:
     model_resumed, history_resumed = tiny_run(checkpoint=path)
 model_whole, whole = tiny_run()
 print("histories are equal, every digit:", history_resumed == whole)
-same = [torch.equal(a, b) for a, b in zip(model_resumed.parameters(), model_whole.parameters(), strict=True)]
-print("weights are equal, every bit:", all(same))
+print("weights are equal, every bit:", equal_weights(model_resumed, model_whole))
 
 # %% [markdown]
 # All digits. On a CPU a run is a sequence of exact instructions, so "nearly the same" would mean that
 # something is missing from the file. (On a GPU some sums are formed in changing order, and the last digits
 # differ even between two runs that were never stopped.)
 #
-# A checkpoint also knows which run it belongs to. If it is continued with another setting, it says which
-# one differs:
+# The package's `Checkpoint` is yours with three things more: it knows which run it belongs to, it says in plain
+# words what is wrong with a damaged file, and it waits until the disk has really written the file before it
+# renames it. If a run is continued with another setting, it says which one differs:
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -403,9 +711,9 @@ with tempfile.TemporaryDirectory() as folder:
         print(type(error).__name__, "·", str(error).splitlines()[1].strip())
 
 # %% [markdown]
-# **Exercise (10 minutes).** Take one part at a time out of the checkpoint: kill the run after two epochs, read the
-# file, put a fresh state in place of Adam's, write the file again and let the run go on. Then do the same with
-# the weighting and with the network. Which part changes the losses most?
+# **To think through (10 minutes).** Take one part at a time out of the checkpoint of `tiny_run`: kill the run
+# after two epochs, read the file, put a fresh state in place of Adam's, write the file again and let the run go
+# on. Then do the same with the weighting and with the network. Which part changes the losses most?
 #
 # <details><summary>One answer</summary>
 #
@@ -417,18 +725,16 @@ with tempfile.TemporaryDirectory() as folder:
 # torch.save(contents, path)
 # ```
 #
-# The network, of course: two of the four epochs are lost. Without Adam's averages or DWA's two epochs the losses
-# of so short a run change only in the third or fourth digit. That is what makes such a mistake hard to see.
+# The network, of course: two of the four epochs are lost. Without Adam's averages or DWA's two epochs the
+# losses of so short a run change only in the third or fourth digit. That is what makes such a mistake hard to
+# see.
 #
 # </details>
 #
 # ## 7. The run
 #
-# Everything is there. `fit` is the loop over epochs: train, evaluate, tell the weighting, step the
-# schedule, save. We train MTAN with DWA.
-#
-# **Predict.** On the quick run each epoch has twelve steps. Will four epochs be enough to beat a predictor
-# that ignores the picture?
+# Everything is there. The package's `fit` is your loop with an evaluation after each epoch, a progress bar, and
+# an alarm when a loss is no longer a finite number. We train MTAN with DWA.
 
 # %%
 torch.manual_seed(0)
@@ -459,9 +765,9 @@ print("epochs:", len(history), " learning rates:", [record["learning_rate"] for 
 #
 # ### Against the trivial predictor
 #
-# A number is good only compared with something. We take the constant answers of chapter 01, section 3, once more,
-# now as a model that `evaluate` can measure: the most frequent class everywhere, and the median of the depths of
-# the training set.
+# A number is good only compared with something. We take the constant answers of chapter 01, section 3, once
+# more, now as a model that `evaluate` can measure: the most frequent class everywhere, and the median of the
+# depths of the training set.
 
 # %%
 frames = [train[index] for index in range(len(train))]
@@ -482,7 +788,14 @@ class Trivial(torch.nn.Module):
         }
 
 
-# %% tags=["reached"]
+# %% [markdown]
+# **Predict.** On the quick run MTAN was trained for four epochs of twelve steps. On how many of the three
+# metrics mean IoU, pixel accuracy and absolute depth error is it better than the constant answers?
+
+# %%
+### BEGIN SOLUTION
+guess = 3
+### END SOLUTION
 trivial = evaluate(Trivial(), val, todo, device=platform.device)
 last = history[-1]["metrics"]
 better = {
@@ -490,6 +803,9 @@ better = {
     "pixel accuracy": last["segmentation"]["pixel_accuracy"] > trivial["segmentation"]["pixel_accuracy"],
     "absolute depth error": last["depth"]["absolute_error"] < trivial["depth"]["absolute_error"],
 }
+compare("06.better_than_trivial", guess, sum(better.values()))
+
+# %% tags=["reached"]
 for name, is_better in better.items():
     print(f"{name:<21} better than the trivial predictor: {is_better}")
 print(f"MTAN, {len(history)} epochs: {sum(better.values())} of {len(better)} metrics better than trivial")
@@ -511,9 +827,9 @@ right = (predictions["segmentation"].argmax(1) == shown["segmentation"])[shown["
 print("more than 50 % of the pixels have the right class:", bool(right.float().mean() > 0.5))
 
 # %% [markdown]
-# Large surfaces come first, small things are missing. That is what a few dozen steps can do: road and houses are
-# most of the pixels, and so most of the loss. The depth is speckled because an unpooled feature is sparse (chapter
-# 02, section 4), and filling the gaps has yet to be learned. The network that ships with the course
+# Large surfaces come first, small things are missing. That is what a few dozen steps can do: road and houses
+# are most of the pixels, and so most of the loss. The depth is speckled because an unpooled feature is sparse
+# (chapter 02, section 4), and filling the gaps has yet to be learned. The network that ships with the course
 # (chapters 00 and 07) is the same network after a longer run.
 #
 # ## 8. The paper's run
@@ -539,9 +855,9 @@ hours = steps * seconds_per_step / 3600
 print(f"{steps:,} steps of {seconds_per_step:.2f} s: {hours:.0f} hours")
 
 # %% [markdown]
-# That is about as long as a Kaggle session may last. An estimate is not a measurement: before you start, run ten
-# steps on your own machine and look at the clock. And use a checkpoint in any case: a run that just fits into a
-# session will one day not fit.
+# That is about as long as a Kaggle session may last. An estimate is not a measurement: before you start, run
+# ten steps on your own machine and look at the clock. And use a checkpoint in any case: a run that just fits
+# into a session will one day not fit.
 #
 # ### Reading the result honestly
 #
@@ -555,7 +871,7 @@ print(f"{steps:,} steps of {seconds_per_step:.2f} s: {hours:.0f} hours")
 # * **MTAN is not best everywhere.** On Cityscapes the paper's own table has Dense ahead in depth: 0.0138
 #   against 0.0144 absolute error under equal weights, with more than twice the parameters.
 #
-# **Exercise (15 minutes).** Run the quick training with three seeds (`fit(..., seed=...)` and
+# **To think through (15 minutes).** Run the quick training with three seeds (`fit(..., seed=...)` and
 # `torch.manual_seed`) and write down mean and spread of the final pixel accuracy. How large must a
 # difference between two weightings be before you believe it?
 #
@@ -569,41 +885,93 @@ print(f"{steps:,} steps of {seconds_per_step:.2f} s: {hours:.0f} hours")
 # ## Quiz
 #
 # 1. Why is the loss that goes into the history detached?
+#    - a: otherwise its value would be wrong
+#    - b: otherwise the next `backward` would go through it once more
+#    - c: otherwise it could not be added to other losses
+#    - d: otherwise the graph of its whole step would stay in memory
+#
 #    <details><summary>Answer</summary>
 #
-#    Otherwise each number keeps the graph of its whole step alive, and memory grows with every batch. The
-#    value would be the same.
+#    **d.** A tensor that hangs on a graph keeps the graph alive, and with it the features of the whole network.
+#    The memory grows with every batch.
+#
+#    - a: detaching never changes a value.
+#    - b: `backward` follows the total it is called on, and the total of the next batch has a graph of its own.
+#    - c: it could be added; the sum would then keep all the graphs alive.
 #
 #    </details>
-# 2. A friend evaluates with batches of 1 in training mode and finds poor metrics. What happened?
+# 2. A friend evaluates with batches of 1 in training mode, under `no_grad`, and finds poor metrics. What
+#    happened?
+#    - a: batch normalisation used mean and variance of single pictures
+#    - b: the weights were changed by the evaluation
+#    - c: `no_grad` switches batch normalisation off
+#    - d: metrics need batches of at least 2
+#
 #    <details><summary>Answer</summary>
 #
-#    Batch normalisation used the statistics of single pictures instead of the running averages, and it also
-#    updated those averages. The metrics are not to blame.
+#    **a.** And every pass updated the running averages, too, so that the network is not the same afterwards.
+#
+#    - b: without gradients and without an optimiser no weight moves; the running averages do, but they are
+#      buffers.
+#    - c: `no_grad` and the mode are two switches; neither moves the other.
+#    - d: an accumulator pools over pixels, and does not see how they came.
 #
 #    </details>
-# 3. A resumed run agrees with the whole one to three digits. Good enough?
+# 3. A resumed run agrees with the whole one to three digits, on a CPU. What do you conclude?
+#    - a: all is well; more digits are never to be had
+#    - b: the file was written as 16-bit numbers
+#    - c: something that decides the next number is missing from the file
+#    - d: the seed was different
+#
 #    <details><summary>Answer</summary>
 #
-#    Not on a CPU: something is missing from the checkpoint, for example Adam's state or the order of the
-#    frames. It could be much worse in a longer run.
+#    **c.** For example Adam's averages, or the state that decides the order of the frames. In a longer run it
+#    can be much worse.
+#
+#    - a: on a CPU the same instructions on the same numbers give the same result, in every bit.
+#    - b: `torch.save` writes tensors as they are.
+#    - d: with another seed the first weights are different, and the runs would not agree to three digits.
 #
 #    </details>
-# 4. Why not write the checkpoint straight to its name?
+# 4. Why is a checkpoint written to another name and then renamed?
+#    - a: it is faster
+#    - b: so that at every moment one whole file lies under the name
+#    - c: so that the old checkpoint is kept as well
+#    - d: because an open file cannot be written twice
+#
 #    <details><summary>Answer</summary>
 #
-#    A session that ends while the file is being written leaves half a file, and the old one is gone. With
-#    another name and a rename there is always one whole file.
+#    **b.** A session that ends while the file is being written leaves half a file under the *other* name, and
+#    the old one is untouched.
+#
+#    - a: it is the same writing, and a rename more.
+#    - c: the rename replaces the old file; to keep it, give each epoch a name of its own.
+#    - d: it can be overwritten as often as you like. That is the danger.
 #
 #    </details>
 # 5. You stop at the epoch with the best validation mIoU and report that mIoU. What is wrong?
+#    - a: nothing, as long as the network was not trained on the validation set
+#    - b: the best epoch depends on the batch size of the evaluation
+#    - c: the last epoch is always the best one
+#    - d: the images that chose the epoch are those it is reported on
+#
 #    <details><summary>Answer</summary>
 #
-#    The maximum of many noisy numbers is too high, and the images that chose it are the ones it is reported
-#    on.
+#    **d.** The largest of many noisy numbers is too high: part of it is luck, and other images would not bring
+#    the same luck.
+#
+#    - a: choosing is a kind of training, with one parameter: the epoch.
+#    - b: pooled metrics do not depend on the batch size.
+#    - c: it need not be; the mean over the last ten epochs asks for no best one.
 #
 #    </details>
 #
+# This is what you have done so far, in this chapter and in all others:
+
+# %% tags=["nbval-ignore-output", "why:shows-progress"]
+progress()
+
+# %% [markdown]
 # ## What comes next
 #
 # Chapter 07 opens a trained network and looks at its attention masks: what does each task look at?
