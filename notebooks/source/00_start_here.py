@@ -13,9 +13,10 @@
 # * read a table of published results without being led by the bold print;
 # * tell where your code runs, and whether its GPU really computes.
 #
-# **Time:** about 35 minutes of reading, one minute of computing on a laptop or a T4.
+# **Time:** about 40 minutes of reading, {{exercise_minutes}} minutes of exercises, one minute of computing
+# on a laptop or a T4.
 #
-# **You need from before:** Python, a little PyTorch, and what a convolution is. Section 8 lets you check.
+# **You need from before:** Python, a little PyTorch, and what a convolution is. Section 9 lets you check.
 
 # %% tags=["nbval-ignore-output", "why:shows-this-machine"]
 # {{setup}}
@@ -33,6 +34,7 @@ import torch
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from course_utils import data, models, plots
+from course_utils.exercises import check, compare, progress
 from course_utils.models import count_parameters
 from course_utils.models.pretrained import card, pretrained
 
@@ -98,13 +100,100 @@ print(f"depth error {depth.compute()['absolute_error']:.4f}")
 # stricter than the share of correct pixels. A car that overlooks people is useless, so this is no small
 # flaw. The network is small and its training was short; chapter 06 shows what more takes.
 #
+# ## 2. How the exercises work
+#
+# This course is to be built, not only read. Three functions stand by you:
+#
+# | function | what it does |
+# |---|---|
+# | `check("name", yours)` | looks at what you have built, and says how far it is |
+# | `compare("name", guess, measured)` | sets your guess against what was measured, and explains |
+# | `progress()` | draws what you have done, in all chapters |
+#
+# The cell of an exercise holds a **stub**, a line that stands where your code belongs:
+#
+# ```python
+# raise NotImplementedError  # your code here, in place of this line
+# ```
+#
+# Put your code there, run the cell, and run the next one, which calls `check`. It says one of four things:
+#
+# | `check` says | what it means | what you do |
+# |---|---|---|
+# | ○ not attempted yet | the stub is still there | begin, or read on |
+# | ✗ not yet, and a hint | your code runs and its result is wrong | look for what the hint names |
+# | ✗ raised an error, and a line | Python stopped at this line of yours | repair the line |
+# | ✓ correct | it did the right thing on all inputs that were tried | go on |
+#
+# Here are the first three, live: three attempts at the exercise that comes next. It asks for the share of
+# pixels whose class has changed between two answers of the network.
+
+
+# %%
+def not_begun(before, after):
+    raise NotImplementedError
+
+
+def first_try(before, after):
+    return (before == after).float().mean()
+
+
+def second_try(before, after):
+    return (before != after).average()
+
+
+for attempt in (not_begun, first_try, second_try):
+    check("00.changed_share", attempt)
+    print()
+
+# %% [markdown]
+# A hint says what is wrong, not what to write. An error comes with the line that raised it. The fourth verdict
+# is left for you.
+
+# %% [markdown]
+# {{exercise 00.changed_share}}
+#
+# The function gets the classes that the network has found for some frames before and after a change: two
+# tensors of class numbers, of the same shape, such as [8, 128, 256]. It returns one number from 0 to 1: the
+# share of all pixels whose class is another one.
+#
+# <details><summary>Stuck?</summary>
+#
+# Each of the two attempts above is half right. `before != after` is a tensor of True and False; PyTorch takes
+# a mean of numbers only, and `.float()` makes 1 and 0 of them. If you want to see it all, open
+# [the solutions](solutions/00_start_here.ipynb).
+#
+# </details>
+
+
+# %%
+def changed_share(before, after):
+    ### BEGIN SOLUTION
+    return (before != after).float().mean()
+    ### END SOLUTION
+
+
+# %%
+changed_share = check("00.changed_share", changed_share)
+
+# %% [markdown]
+# **You cannot break anything.** Look at the last line: `check` gives something back. It is your function if
+# it is correct, and the course's own if it is not. So everything below works in any case, and you may leave
+# an exercise and come back. Errors, printing, even a loop without end (it is stopped after 20 seconds) stay
+# inside of `check`. After a change run both cells again, yours and the check; to see your new version
+# everywhere below, take *Run all below*.
+#
+# **When the minutes are over**, look. The folder [solutions](solutions/00_start_here.ipynb) holds every
+# chapter with its exercises filled in. Many ways are right; `check` does not ask for ours.
+#
+# **Guesses** are the other thing to fill in. Where a cell begins with `guess = ...`, put a number or one of
+# the listed words in place of the dots before you run it. A wrong guess costs nothing, and is remembered
+# better than a right one.
+#
 # ### Change the picture
 #
-# Before any theory, play with it. We change the input in three ways: **flip** left and right, **darken** to
-# half the brightness, **cover** a square of 32 × 32 pixels with grey.
-#
-# **Predict.** For each change: how many per cent of the pixels get another class? (For the flip we flip the
-# answer back before we compare.) For the covered square: does anything change *outside* of it?
+# Now put your function to use. We change the network's input in three ways: **flip** left and right,
+# **darken** to half the brightness, **cover** a square of 32 × 32 pixels with grey.
 
 
 # %%
@@ -126,16 +215,44 @@ with torch.no_grad():
     answers = {change.__name__: model(change(batch["image"])) for change in (flip, darken, cover)}
 answers["flip"] = {name: answer.flip(-1) for name, answer in answers["flip"].items()}
 
+# %% [markdown]
+# **Predict.** Which change gives another class to the most pixels: `"flip"`, `"darken"` or `"cover"`? (The
+# network's answer to a flipped picture is flipped back before we compare.)
+
+# %%
+### BEGIN SOLUTION
+guess = "darken"
+### END SOLUTION
+before = predictions["segmentation"].argmax(dim=1)
+after = {name: answer["segmentation"].argmax(dim=1) for name, answer in answers.items()}
+shares = {name: changed_share(before, classes) for name, classes in after.items()}
+compare("00.most_harm", guess, max(shares, key=shares.get))
+
+# %% [markdown]
+# **Predict.** And *inside* the covered square, whose pixels the network cannot see: how many per cent of them
+# get another class?
+
+# %%
+### BEGIN SOLUTION
+guess = 4
+### END SOLUTION
+inside = torch.zeros(128, 256, dtype=torch.bool)
+inside[64:96, 112:144] = True
+compare("00.covered", guess, 100 * changed_share(before[:, inside], after["cover"][:, inside]))
+
+# %% [markdown]
+# Now all the numbers. Does anything change *outside* of the square?
+
 # %%
 print("            class changed    mean IoU    depth changed by    depth error")
 for name, answer in {"unchanged": predictions, **answers}.items():
-    moved = answer["segmentation"].argmax(dim=1) != predictions["segmentation"].argmax(dim=1)
+    moved = changed_share(before, answer["segmentation"].argmax(dim=1))
     shift = (answer["depth"] - predictions["depth"]).abs().mean()
     segmentation, depth = (task.metric() for task in todo)
     segmentation.update(answer["segmentation"], batch["segmentation"])
     depth.update(answer["depth"], batch["depth"])
     scores = segmentation.compute()["mean_iou"], depth.compute()["absolute_error"]
-    print(f"{name:<10} {moved.float().mean():>14.1%}  {scores[0]:>10.3f}  {shift:>18.4f}  {scores[1]:>13.4f}")
+    print(f"{name:<10} {moved:>14.1%}  {scores[0]:>10.3f}  {shift:>18.4f}  {scores[1]:>13.4f}")
 
 # %%
 shown = {"image": batch["image"][0]}
@@ -149,11 +266,9 @@ plots.show(
     "Four columns: the picture unchanged, flipped, darkened, and with a grey square in the middle. Below "
     "each picture the predicted classes and inverse depth; those of the flip are flipped back.",
 )
-inside = torch.zeros(128, 256, dtype=torch.bool)
-inside[64:96, 112:144] = True
-moved = answers["cover"]["segmentation"].argmax(dim=1) != predictions["segmentation"].argmax(dim=1)
-print(f"covered: class changed at {moved[:, inside].float().mean():.0%} of the pixels inside the square")
-print(f"covered: class changed at {moved[:, ~inside].float().mean():.1%} of the pixels outside it")
+hidden = changed_share(before[:, inside], after["cover"][:, inside])
+beside = changed_share(before[:, ~inside], after["cover"][:, ~inside])
+print(f"covered: class changed at {hidden:.0%} of the pixels inside the square, at {beside:.1%} outside of it")
 
 # %% [markdown]
 # How to read the table, whatever your prediction was:
@@ -163,7 +278,8 @@ print(f"covered: class changed at {moved[:, ~inside].float().mean():.1%} of the 
 #   much it relies on the side. Here that is little. Chapter 01 builds a flip for training.
 # * **Darken.** To us it is the same street. The network has seen a certain range of brightness and no other.
 #   Of the three changes this one does the most harm: part of the road turns into *vehicle*.
-# * **Cover.** Inside the square the network cannot know, so it must guess from around it. And the change
+# * **Cover.** Inside the square the network cannot know, so it must guess from around it. The square lies on
+#   the road, and road is what it answers, everywhere; if there was a car, it is overlooked. And the change
 #   does not stop at the border of the square: each pixel's answer is computed from a neighbourhood, the
 #   **receptive field** (chapter 02).
 #
@@ -171,7 +287,7 @@ print(f"covered: class changed at {moved[:, ~inside].float().mean():.1%} of the 
 # subject of the course.
 
 # %% [markdown]
-# ## 2. What is multi-task learning for?
+# ## 3. What is multi-task learning for?
 #
 # The plain way to get two answers is two networks. **Multi-task learning** trains one network for several
 # tasks at once. There are two reasons.
@@ -180,13 +296,15 @@ print(f"covered: class changed at {moved[:, ~inside].float().mean():.1%} of the 
 # 2. **Better features.** An edge of depth is often an edge between classes. A feature that has to serve both
 #    tasks is less likely to be an accident of the training frames of one.
 #
-# We count the first and keep the second for section 5. Four candidates, at the paper's full width: two
+# We count the first and keep the second for section 6. Four candidates, at the paper's full width: two
 # **single** networks; **Split**, one network up to the last layers; **MTAN**, the network of this course.
 #
-# **Predict.** A single SegNet has about 25 million parameters. How many has MTAN for two tasks: 25, 30, 40,
-# 50 million?
+# **Predict.** A single SegNet has about 25 million parameters. How many million has MTAN for two tasks?
 
 # %%
+### BEGIN SOLUTION
+guess = 40
+### END SOLUTION
 with torch.device("meta"):  # tensors with a shape and no values: nothing to store, nothing to compute
     full = {
         "single, segmentation": models.build("single", todo[:1]),
@@ -195,6 +313,9 @@ with torch.device("meta"):  # tensors with a shape and no values: nothing to sto
         "MTAN": models.build("mtan", todo),
     }
 counts = {name: count_parameters(network) for name, network in full.items()}
+compare("00.mtan_parameters", guess, counts["MTAN"] / 1e6)
+
+# %%
 two_singles = counts["single, segmentation"] + counts["single, depth"]
 for name, number in {**counts, "two singles": two_singles}.items():
     print(f"{name:<21} {number:>11,} parameters, {number / counts['single, segmentation']:.2f} x one single")
@@ -206,6 +327,7 @@ for name, number in {**counts, "two singles": two_singles}.items():
 # Parameters are storage. Time is another matter.
 #
 # **Predict.** Which is fastest on one frame: two singles, Split, or MTAN? By what factor?
+
 
 # %% tags=["nbval-ignore-output", "why:measures-time"]
 def seconds(networks, repeats=5):
@@ -234,7 +356,7 @@ for name, networks in {"two singles": [one, other], "Split": [split], "MTAN": [m
 # while, then by better answers.
 
 # %% [markdown]
-# ## 3. The risk: tasks that pull apart
+# ## 4. The risk: tasks that pull apart
 #
 # Better features are a promise, not a law. Here is the whole problem in one number. Two tasks share one
 # weight $w$. Task 1 wants it to be 3, task 2 wants it to be 1:
@@ -292,8 +414,8 @@ for w, masks in {3.0: (1.0, 1 / 3), 4.0: (0.75, 0.25), 2.0: (1.0, 0.5)}.items():
 # two observations: masks can dissolve a conflict, and the height of a mask alone means nothing, since only
 # $a_k \cdot w$ counts (chapter 07 comes back to it).
 #
-# **Exercise (3 minutes).** Let task 2 want $-1$ in place of 1. Can masks between 0 and 1 still make both
-# losses 0?
+# **To think through (3 minutes).** Let task 2 want $-1$ in place of 1. Can masks between 0 and 1 still make
+# both losses 0?
 #
 # <details><summary>One answer</summary>
 #
@@ -303,11 +425,11 @@ for w, masks in {3.0: (1.0, 1 / 3), 4.0: (0.75, 0.25), 2.0: (1.0, 0.5)}.items():
 # </details>
 
 # %% [markdown]
-# ## 4. The map of the course
+# ## 5. The map of the course
 #
-# Here is the network, and which chapter builds which part. Each chapter builds its piece in front of you,
-# checks it, and shows that it is the same as the one in the package `course_utils`. From then on the later
-# chapters import it. So the package holds only what you have built.
+# Here is the network, and which chapter builds which part. In each chapter you build pieces of it, `check`
+# looks at them, and you see that they do the same as those in the package `course_utils`. From then on the
+# later chapters import them from there. So the package holds only what you have built.
 
 # %%
 BLUE, RED, GREY = plots.TASK_COLOURS["segmentation"], plots.TASK_COLOURS["depth"], "0.85"
@@ -381,24 +503,27 @@ plots.show(
 print("chapters on the map:", ", ".join(sorted(number for *_, number in places)))
 
 # %% [markdown]
-# Minutes of reading, and of computing on a laptop:
+# Minutes of reading, of exercises, and of computing on a laptop:
 #
-# | chapter | you build | read | run |
-# |---|---|---|---|
-# | 00 Start here (this one) | a try-out, and the test whether a GPU computes | 35 | 1 |
-# | [01 The data set](01_data_set.ipynb) | class tables, inverse depth, normals, a drawn street | 60 | 1 |
-# | [02 SegNet](02_segnet.ipynb) | encoder, decoder, pooling with indices, a first training | 45 | 1 |
-# | [03 Two tasks](03_two_tasks.ipynb) | losses, metrics, one network with two heads | 50 | 1 |
-# | [04 Attention](04_attention.ipynb) | the attention module, and MTAN as a whole | 60 | 1 |
-# | [05 Weighting](05_weighting.ipynb) | equal weights, dynamic weight averaging, uncertainty | 35 | 1 |
-# | [06 Training MTAN](06_training.ipynb) | the training loop, checkpoints, the paper's recipe | 45 | 1 |
-# | [07 Attention masks](07_attention_masks.ipynb) | pictures and measures of masks, ablation | 50 | 1 |
+# | chapter | you build | read | build | run |
+# |---|---|---|---|---|
+# | 00 Start here (this one) | a try-out, and the test whether a GPU computes | 40 | 7 | 1 |
+# | [01 The data set](01_data_set.ipynb) | class tables, depth, normals, a drawn street | 60 | 58 | 1 |
+# | [02 SegNet](02_segnet.ipynb) | encoder, decoder, pooling with indices, a first training | 40 | 68 | 1 |
+# | [03 Two tasks](03_two_tasks.ipynb) | losses, metrics, one network with two heads | 50 | 79 | 1 |
+# | [04 Attention](04_attention.ipynb) | the attention module, and MTAN as a whole | 60 | 99 | 1 |
+# | [05 Weighting](05_weighting.ipynb) | equal weights, dynamic weight averaging, uncertainty | 35 | 45 | 1 |
+# | [06 Training MTAN](06_training.ipynb) | the training loop, checkpoints, the paper's recipe | 45 | 58 | 1 |
+# | [07 Attention masks](07_attention_masks.ipynb) | pictures and measures of masks, ablation | 50 | 62 | 1 |
+#
+# That is an evening for each chapter. If you read, guess and run, and leave the exercises, you need half of the
+# time and still see every result.
 #
 # "How to share" is the subject of chapters 02 to 04, "how to balance" of 05. Take them in order; each one
 # runs alone.
 
 # %% [markdown]
-# ## 5. What MTAN has been shown to do
+# ## 6. What MTAN has been shown to do
 #
 # MTAN comes from a paper (Liu, Johns and Davison, CVPR 2019). Before you spend a week on a method, read its
 # results as its opponent would. The paper's tables hold many metrics, some better when high, some when low.
@@ -411,23 +536,47 @@ print("chapters on the map:", ", ".join(sorted(number for *_, number in places))
 # with $m_i$ the method's metric $i$ and $b_i$ that of the single-task network. The inner mean sees to it that
 # a task with five metrics counts no more than one with two.
 #
-# **Predict.** By hand: mean IoU goes from 50 to 51, depth error from 0.020 to 0.019. What is $\Delta_m$?
+# The part behind the sums is yours.
+
+# %% [markdown]
+# {{exercise 00.relative_gain}}
+#
+# The function gets one metric of a method, the same metric of the single-task network (the **baseline**), and
+# whether higher is better: True for an IoU, False for an error. It returns by how many per cent the method is
+# better than the baseline, as a plain number; negative where it is worse.
+#
+# By hand: mean IoU goes from 50 to 51, a gain of 2 %. Depth error goes from 0.020 to 0.019, a gain of 5 %.
 
 
 # %%
-def task_gain(method, baseline, signs):
+def relative_gain(metric, baseline, higher_is_better):
+    ### BEGIN SOLUTION
+    change = 100 * (metric - baseline) / baseline
+    return change if higher_is_better else -change
+    ### END SOLUTION
+
+
+# %%
+relative_gain = check("00.relative_gain", relative_gain)
+
+# %% [markdown]
+# **Predict.** What is $\Delta_m$ over these two tasks, with one metric each?
+
+
+# %%
+def task_gain(method, baseline, higher):
     """The mean relative gain over the metrics of one task, in per cent."""
-    gains = [sign * (m - b) / b for m, b, sign in zip(method, baseline, signs, strict=True)]
-    return 100 * sum(gains) / len(gains)
+    gains = [relative_gain(m, b, up) for m, b, up in zip(method, baseline, higher, strict=True)]
+    return sum(gains) / len(gains)
 
 
-def mean_gain(method, baseline, signs):
+def mean_gain(method, baseline, higher):
     """The mean over the tasks."""
-    by_task = [task_gain(*task) for task in zip(method, baseline, signs, strict=True)]
+    by_task = [task_gain(*task) for task in zip(method, baseline, higher, strict=True)]
     return sum(by_task) / len(by_task)
 
 
-print(f"by hand: {mean_gain([[51], [0.019]], [[50], [0.020]], [[+1], [-1]]):.1f} %")
+print(f"by hand: {mean_gain([[51], [0.019]], [[50], [0.020]], [[True], [False]]):.1f} %")
 
 # %% [markdown]
 # Now the published numbers, with equal weights for every multi-task method. Cityscapes: (mean IoU, pixel
@@ -453,13 +602,16 @@ nyuv2 = {
     "MTAN": ((17.72, 55.32), (0.5906, 0.2577), (31.44, 25.37, 23.17, 45.65, 57.48)),
 }
 published = {"Cityscapes": cityscapes, "NYUv2": nyuv2}
-signs = {"Cityscapes": ((1, 1), (-1, -1)), "NYUv2": ((1, 1), (-1, -1), (-1, -1, 1, 1, 1))}
+higher = {
+    "Cityscapes": ((True, True), (False, False)),
+    "NYUv2": ((True, True), (False, False), (False, False, True, True, True)),
+}
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 2.6), layout="constrained", sharey=True)
 for axis, (name, rows) in zip(axes, published.items(), strict=True):
     baseline, *others = rows
-    gains = {method: mean_gain(rows[method], rows[baseline], signs[name]) for method in others}
+    gains = {method: mean_gain(rows[method], rows[baseline], higher[name]) for method in others}
     colours = [plots.OKABE_ITO["blue"] if method == "MTAN" else "0.7" for method in others]
     axis.bar_label(axis.barh(others, gains.values(), color=colours), fmt="%+.1f", padding=3)
     axis.axvline(0, color="0.3", linewidth=0.8)
@@ -489,9 +641,9 @@ weighted = {
 print("                     equal  uncertainty    DWA")
 for (name, method), runs in weighted.items():
     baseline = published[name]["one network per task"]
-    row = [mean_gain(run, baseline, signs[name]) for run in (published[name][method], *runs)]
+    row = [mean_gain(run, baseline, higher[name]) for run in (published[name][method], *runs)]
     print(f"{name:<10}  {method:<6} {row[0]:>+7.1f} {row[1]:>+12.1f} {row[2]:>+6.1f}")
-by_task = zip(nyuv2["MTAN"], nyuv2["one network per task"], signs["NYUv2"], strict=True)
+by_task = zip(nyuv2["MTAN"], nyuv2["one network per task"], higher["NYUv2"], strict=True)
 gains = ", ".join(f"{task_gain(*numbers):+.1f}" for numbers in by_task)
 print("NYUv2, MTAN, equal weights: segmentation, depth, normals:", gains)
 
@@ -512,15 +664,15 @@ print("NYUv2, MTAN, equal weights: segmentation, depth, normals:", gains)
 # there are more tasks. It is not the best network for everything. You will be able to check what you can of
 # this by yourself.
 #
-# **Exercise (4 minutes).** A sum over metrics is a choice, too. Take the plain mean over all nine metrics of
-# NYUv2 in place of the mean over tasks. Does the order of the methods change?
+# **To think through (4 minutes).** A sum over metrics is a choice, too. Take the plain mean over all nine
+# metrics of NYUv2 in place of the mean over tasks. Does the order of the methods change?
 #
 # <details><summary>One answer</summary>
 #
 # ```python
 # flat = lambda row: [[number for task in row for number in task]]
 # for method in list(nyuv2)[1:]:
-#     row = [flat(numbers) for numbers in (nyuv2[method], nyuv2["one network per task"], signs["NYUv2"])]
+#     row = [flat(numbers) for numbers in (nyuv2[method], nyuv2["one network per task"], higher["NYUv2"])]
 #     print(f"{method:<28} {mean_gain(*row):+.1f}")
 # ```
 #
@@ -531,7 +683,7 @@ print("NYUv2, MTAN, equal weights: segmentation, depth, normals:", gains)
 # </details>
 
 # %% [markdown]
-# ## 6. Where you run
+# ## 7. Where you run
 #
 # The first cell of each chapter printed where it runs. The course knows three places:
 #
@@ -579,10 +731,38 @@ with mock.patch.dict(os.environ, MTAN_RUN="fast"):
 # somebody waits for the number.
 #
 # We need an example of a device that is visible and does not compute. PyTorch has one, `meta`: its tensors
-# have shapes but no values. We used it in section 2 to count parameters.
+# have shapes but no values. We used it in section 3 to count parameters.
 #
-# **Predict.** On `meta`, which of these works: making a tensor, a convolution, its gradient, reading a
-# number?
+# **Predict.** On `meta`, which is the first of these to fail: making a `"tensor"`, a `"convolution"`, its
+# `"gradient"`, or reading a `"number"`?
+
+
+# %%
+def first_failure(device):
+    """Which of four steps is the first one that fails on a device."""
+    step = "tensor"
+    try:
+        images = torch.ones(1, 1, 4, 4, device=device)
+        weights = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
+        step = "convolution"
+        total = torch.nn.functional.conv2d(images, weights).sum()
+        step = "gradient"
+        total.backward()
+        step = "number"
+        weights.grad.sum().item()
+    except RuntimeError:
+        return step
+    return "none"
+
+
+# %%
+### BEGIN SOLUTION
+guess = "number"
+### END SOLUTION
+compare("00.meta_fails", guess, first_failure("meta"))
+
+# %% [markdown]
+# So the test must read a number, and must know which number is right:
 
 
 # %%
@@ -616,14 +796,38 @@ print(f"usable: {usable} ({why})")
 print(f"place: {platform.name}, device: {platform.device}, CPU cores: {platform.cpu_count}")
 
 # %% [markdown]
-# ## 7. How to work with a chapter
+# ## 8. How to work with a chapter
 #
-# 1. **Predict.** Wherever it says so, stop and write your answer down. A wrong prediction is where learning
-#    happens; reading on is where it does not.
+# 1. **Predict.** Wherever it says so, stop and commit yourself: in the cell where it begins with
+#    `guess = ...`, on paper elsewhere. A wrong prediction is where learning happens; reading on is where it
+#    does not.
 # 2. **Run** the cell, and compare. The explanation stands after the cell.
 # 3. **Check by hand.** Every new piece is tried on tensors of 2 × 2 or 4 × 4 pixels first. Take paper.
-# 4. **Exercises** have their minutes beside them, and answers folded below. Try for that long, then look.
-# 5. **The quiz** at the end asks what you should now be able to say without looking.
+# 4. **Build.** Exercises have their minutes beside them. Try for that long; read the hint of `check`, unfold
+#    *Stuck?* where there is one, and then open the solutions. Nothing below needs yours to be finished.
+# 5. **Think through.** Questions without code have their minutes, too, and an answer folded below.
+# 6. **The quiz** at the end: choose, then unfold. The answer also says what is wrong with the other choices.
+#
+# ### What is kept
+#
+# Your code lies in the notebook: save it. On Colab take *File → Save a copy in Drive* first, on Kaggle
+# *Copy & Edit*; else it is gone with the session.
+#
+# What you have done lies in a small file, `mtan_progress.json`. `check` and `compare` write it, `progress()`
+# draws it, and it knows all chapters, also after a restart. It holds the names of exercises and guesses with
+# "tried" or "done", and nothing else.
+#
+# | place | where the file lies |
+# |---|---|
+# | your laptop | in your home folder |
+# | Colab | in your Drive if you have mounted it; else it is gone with the session |
+# | Kaggle | in `/kaggle/working`, with the files of your notebook |
+#
+# The environment variable `MTAN_PROGRESS` names another file; set to nothing, none is kept. **To start
+# anew**, delete the file and restart the kernel. What was correct once stays so, even if you change your code
+# later; only the verdict below the cell changes.
+#
+# ### What the chapters work on
 #
 # Everything is drawn from one kind of object, the **sample**: a dict of tensors. All data sets of the course
 # give it, all tasks read it.
@@ -647,7 +851,7 @@ for key, value in sample.items():
 # rounding. If they differ more, look for what you changed; *Restart and run all* goes back to the start.
 
 # %% [markdown]
-# ## 8. What you need to know
+# ## 9. What you need to know
 #
 # Three questions. If you can answer them, you are ready.
 #
@@ -694,40 +898,82 @@ print(list(layer(torch.zeros(2, 3, 64, 128)).shape), count_parameters(layer), "p
 # ## Quiz
 #
 # 1. A colleague says: "We take MTAN because it is faster than two networks." What do you answer?
+#
+#    * a) Right: it has fewer parameters, so it computes less.
+#    * b) No: it saves parameters, but its attention runs once for each task.
+#    * c) Right: what is shared is computed only once.
+#    * d) No: it has more parameters than two networks.
+#
 #    <details><summary>Answer</summary>
 #
-#    It is not. It has fewer parameters (41.2 against 50 million); its attention runs once for each task.
-#    Split would be faster.
+#    **b.** 41.2 million parameters against 50, and no less time; Split would be faster. a: parameters are
+#    storage; the same one can be used many times. c: the shared part is, but the masks of each task come on
+#    top. d: it has fewer.
 #
 #    </details>
-# 2. What is negative transfer, and how do you show that you have it?
+# 2. How do you show that your network suffers from negative transfer?
+#
+#    * a) One of its two tasks has a low metric.
+#    * b) One loss rises while the other falls.
+#    * c) The gradients of the two tasks point in different directions.
+#    * d) A single network of the same size, trained in the same way, is better at one of the tasks.
+#
 #    <details><summary>Answer</summary>
 #
-#    A task that is worse in the shared network than alone. You need the single network of the same size,
-#    trained in the same way, to compare with. A low metric alone shows nothing.
+#    **d.** Negative transfer means worse *than alone*, so it takes the network alone to compare with. a: the
+#    task may be hard. b: the other loss might rise alone, too. c: that is a likely cause, not the effect;
+#    tasks may pull apart and both gain.
 #
 #    </details>
 # 3. You write `total = loss_1 + loss_2`. Have you avoided the question of balance?
+#
+#    * a) No: this answers it with 1 and 1, in whatever units the two losses have.
+#    * b) Yes: without weights no task is preferred.
+#    * c) Yes: the optimizer sees to the balance.
+#    * d) No: without weights the gradient is not defined.
+#
 #    <details><summary>Answer</summary>
 #
-#    No. You have answered it with 1 and 1, in whatever units the two losses have.
+#    **a.** Change the unit of one loss, and another task rules. b: a weight of 1 is a weight. c: the
+#    optimizer follows the gradient of the total, whatever stands in it. d: it is, as with any weights.
 #
 #    </details>
-# 4. A method is 2 % better in mean IoU and 4 % worse in depth error (lower is better) than single networks.
-#    What is its $\Delta_m$ over these two?
+# 4. A method is 2 % better in mean IoU, and its depth error is 4 % larger than that of single networks. What
+#    is its $\Delta_m$ over these two?
+#
+#    * a) $+3$ %
+#    * b) $+1$ %
+#    * c) $-1$ %
+#    * d) $-2$ %
+#
 #    <details><summary>Answer</summary>
 #
-#    $(2 - 4) / 2 = -1$ %. Not $+3$ %: a rise of an error is a loss.
+#    **c.** $(2 - 4) / 2 = -1$ %: a larger error is a loss. a: counts the larger error as a gain. b: has both
+#    signs turned. d: has the sum in place of the mean.
 #
 #    </details>
 # 5. `torch.cuda.is_available()` is True. May you start your training?
+#
+#    * a) Yes: that is what the function is for.
+#    * b) Try an operation first, and read its result.
+#    * c) Make a tensor on the GPU; if that succeeds, yes.
+#    * d) Only if the GPU is a T4.
+#
 #    <details><summary>Answer</summary>
 #
-#    Try an operation first and read its result. "Available" says that a GPU is visible, not that this PyTorch
-#    has code for it.
+#    **b.** A GPU works behind the program's back; only a number that was read, and is right, shows that it
+#    computes. a: it says that a GPU is visible, not that this PyTorch holds code for it. c: memory is not
+#    computing; think of `meta`. d: many other GPUs compute.
 #
 #    </details>
 #
+# And this is the record of what you have done, over all chapters (the first three attempts in section 2 count
+# as tried):
+
+# %% tags=["nbval-ignore-output", "why:shows-progress"]
+progress()
+
+# %% [markdown]
 # ## What comes next
 #
 # [Chapter 01](01_data_set.ipynb) builds what everything else feeds on: the pictures and their three targets.
