@@ -3,8 +3,8 @@
 #
 # {{chapter_badges}}
 #
-# In this chapter you take a trained MTAN apart: you catch its masks, draw them as in the paper's figure 5,
-# measure them, and test by intervention whether the network needs them.
+# In this chapter you take a trained MTAN apart: you build the tools that catch its masks, draw them as in the
+# paper's figure 5, measure them, and test by intervention whether the network needs them.
 #
 # **After this chapter you can**
 #
@@ -13,7 +13,8 @@
 # * define a claim about masks as a number, measure it, and compare it with an untrained network;
 # * prove by ablation what a mask is good for, and say what a mask picture does *not* prove.
 #
-# **Time:** about 50 minutes of reading, one minute of computing on a laptop or a T4.
+# **Time:** about 50 minutes of reading, {{exercise_minutes}} minutes of exercises, one minute of computing
+# on a laptop or a T4.
 #
 # **You need from before:** MTAN and its attention module (chapter 04), the metrics (chapter 03). You train
 # nothing here: the network comes with the course, trained by the loop of chapter 06.
@@ -34,8 +35,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import data, models, plots
+from course_utils.exercises import check, compare, progress
 from course_utils.labels import label_set
 from course_utils.models.pretrained import card, pretrained
+from course_utils.sliders import sliders
 
 torch.manual_seed(0)
 model, todo = pretrained()  # in evaluation mode
@@ -84,9 +87,122 @@ print("both removed:           ", sigmoid(logits), "caught", len(caught))
 
 # %% [markdown]
 # (`append` returns None, so the first hook only looks.) A hook stays until it is removed. One that is
-# forgotten goes on working in every later cell, and its traces are hard to find. So we write a **context
-# manager** that cannot forget: the hooks hold inside its `with` block and are removed at the end, even
-# after an error.
+# forgotten goes on working in every later cell, and its traces are hard to find.
+#
+# ### Find the layer
+#
+# Now the real network. The mask of a task at a level is made by a part of its attention module: convolution,
+# batch normalisation, sigmoid (chapter 04). Where is it? Every module of a network has a **path**, the names
+# that lead to it, joined by dots. Here are those of the first attention module of the depth task.
+
+# %%
+for path, module in model.named_modules():
+    if path.startswith("attention.depth.encoder.0"):
+        print(f"{path:<34} {type(module).__name__}")
+for side in ("encoder", "decoder"):
+    modules = getattr(model.attention["depth"], side)
+    channels_there = [module.mask[1].num_features for module in modules]
+    print(f"attention.depth.{side} is a {type(modules).__name__} with masks of {channels_there} channels")
+
+# %% [markdown]
+# {{exercise 07.mask_layer}}
+#
+# Write a function that finds the part of the network whose output is the mask: convolution, normalisation
+# and sigmoid together. It gets the network, the name of a task and the name of a level. The levels are
+# called `"encoder1"` to `"encoder5"` on the way down and `"decoder5"` to `"decoder1"` on the way up; level 1
+# is the one at the size of the image, with the fewest channels.
+#
+# <details><summary>Stuck?</summary>
+#
+# A path such as `attention.depth.encoder.0` reads in Python as `network.attention["depth"].encoder[0]`:
+# the tasks lie in a dict of modules, the levels in a list. `getattr(thing, "encoder")` is `thing.encoder`.
+# The solution is in [the solutions edition](solutions/07_attention_masks.ipynb).
+#
+# </details>
+
+
+# %%
+def mask_layer(network, task_name, level):
+    """The module whose output is the task's mask at this level, such as "encoder1" or "decoder5"."""
+    ### BEGIN SOLUTION
+    side, number = level[:-1], int(level[-1])
+    return getattr(network.attention[task_name], side)[number - 1].mask
+    ### END SOLUTION
+
+
+# %%
+mask_layer = check("07.mask_layer", mask_layer)
+
+# %% [markdown]
+# {{exercise 07.catch}}
+#
+# Now catch. The function gets a network, images and `layers`, a dict that maps a name of your choice to a
+# layer of the network. It runs the network **once** and returns a dict with the same names: what each layer
+# computed in this pass. Four things to mind:
+#
+# * The hooks are **removed** before the function ends, yours and no others, **also when the pass raises an
+#   error**. The error itself goes on to whoever called.
+# * The hooks only look. The network computes what it always does, in the mode in which it is.
+# * What you return is **detached**: it does not hold on to the graph that autograd builds.
+# * It is a **copy**. Some layers overwrite their input: `nn.ReLU(inplace=True)`, which our network uses,
+#   saves memory in this way. A tensor that you keep by reference would change after you have caught it.
+#
+# Each layer is called once in a pass.
+#
+# <details><summary>Stuck?</summary>
+#
+# What stands under `finally:` runs in any case, with or without an error under `try:`.
+#
+# Beware of functions that are made in a loop. `lambda *_: print(name)` looks up `name` when it is *called*,
+# and by then the loop has ended: all of them print the last name. Write a function that gets the name and
+# returns the hook; each call of it has a `name` of its own.
+#
+# The solution is in [the solutions edition](solutions/07_attention_masks.ipynb).
+#
+# </details>
+
+
+# %%
+def catch(network, layers, images):
+    """Run network(images) once; `layers` is {name: layer}, the result {name: output of that layer}."""
+    ### BEGIN SOLUTION
+    found = {}
+
+    def hook_for(name):
+        def hook(layer, inputs, output):
+            found[name] = output.detach().clone()
+
+        return hook
+
+    handles = []
+    try:
+        for name, layer in layers.items():
+            handles.append(layer.register_forward_hook(hook_for(name)))
+        with torch.no_grad():
+            network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+    ### END SOLUTION
+
+
+# %%
+catch = check("07.catch", catch)
+
+# %%
+first_layers = {name: mask_layer(model, name, "encoder1") for name in names}
+caught_masks = catch(model, first_layers, images[:1])
+print("layers:", ", ".join(type(layer).__name__ for layer in first_layers["depth"]))
+for name, mask in caught_masks.items():
+    print(f"caught from {name:<13} {list(mask.shape)}, from {mask.min():.2f} to {mask.max():.2f}")
+
+# %% [markdown]
+# One frame, eight channels, one value for each pixel: the masks of both tasks at encoder level 1.
+#
+# `try` and `finally` in every function that uses a hook would be tedious. A **context manager** writes it
+# once and for all: the hooks hold inside its `with` block and are removed at the end, even after an error.
+# Several later cells use this one.
 
 
 # %%
@@ -102,40 +218,18 @@ def hooked(hooks):
 
 
 # %% [markdown]
-# Now the real network. The mask of a task at a level is the output of the module called `mask` in its
-# attention module: convolution, batch normalisation, sigmoid (chapter 04). A small function finds it by
-# the names of the task and the level.
-
-
-# %%
-def mask_layer(network, task_name, level):
-    """The module whose output is the mask; levels are called encoder1 ... encoder5, decoder5 ... decoder1."""
-    side, number = level[:-1], int(level[-1])
-    return getattr(network.attention[task_name], side)[number - 1].mask
-
-
-def keep(layer, inputs, output):
-    caught.append(output)
-
-
-caught.clear()
-with torch.no_grad(), hooked([(mask_layer(model, "depth", "encoder1"), keep)]):
-    model(images[:1])
-print("layers:", ", ".join(type(layer).__name__ for layer in mask_layer(model, "depth", "encoder1")))
-print("caught", len(caught), "mask of shape", list(caught[0].shape))
-
-# %% [markdown]
-# One frame, eight channels, one value for each pixel. That is the depth task's mask at encoder level 1.
-#
 # ### How often does each part run?
 #
 # Hooks can count. MTAN has two tasks and one shared network.
 #
 # **Predict.** In one forward pass, how often is each of these called: the first convolution of the shared
-# encoder; the first transform $f$, which both tasks share; the first mask of the depth task; the module
-# `model.encoder` as a whole?
+# encoder; the first transform $f$, which both tasks share; the first mask of the depth task? And the module
+# `model.encoder` as a whole? Write your number for the last one into the first line.
 
 # %%
+### BEGIN SOLUTION
+guess = 0
+### END SOLUTION
 calls = Counter()
 parts = {
     "first convolution of the encoder": model.encoder.blocks[0][0],
@@ -151,12 +245,13 @@ def count(part):
 
 with torch.no_grad(), hooked([(layer, count(part)) for part, layer in parts.items()]):
     model(images[:1])
-for part in parts:
+for part in list(parts)[:3]:
     print(f"{part:<34} {calls[part]}")
+compare("07.encoder_calls", guess, calls["model.encoder as a whole"])
 
 # %% [markdown]
 # The shared network runs once for both tasks. $f$ runs twice: its weights are shared, its input is each
-# task's own. The mask of one task runs once. The last line is a trap that costs hours: `model.encoder` is
+# task's own. The mask of one task runs once. The last one is a trap that costs hours: `model.encoder` is
 # never *called*. MTAN walks through its blocks by itself, because it needs $u$ after the first convolution
 # of each block. **A hook on a module that is not called as a whole stays silent.** Count before you trust.
 #
@@ -171,8 +266,9 @@ levels = list(attention["depth"])
 print("tasks: ", list(attention))
 print("levels:", ", ".join(levels))
 print("each:  ", attention["depth"]["encoder1"]._fields)
-first_mask = attention["depth"]["encoder1"].mask[:1]
-print("same as the hook caught:", torch.allclose(caught[0], first_mask, atol=1e-5))
+for name in names:
+    first_mask = attention[name]["encoder1"].mask[:1]
+    print(f"{name:<13} same as caught:", torch.allclose(caught_masks[name], first_mask, atol=1e-5))
 
 # %% [markdown]
 # For each task and level we get three tensors: the shared feature $p$, the mask $a$ and the attended
@@ -246,7 +342,7 @@ def most_different(level, count):
     return difference.masked_fill(~alive, -1).argsort(descending=True)[:count].tolist(), difference
 
 
-channels, difference = most_different("encoder1", 3)
+channels, difference = most_different("encoder1", 2)
 print("mean difference of the masks, by channel:", [f"{value:.2f}" for value in difference.tolist()])
 print("chosen:", channels)
 
@@ -272,7 +368,7 @@ def draw_row(axes, level, channel, frame):
         axis.set_title(title)
 
 
-figure, axes = plt.subplots(2, 3, figsize=(8, 3.3), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(6.4, 2.7), layout="constrained")
 axes[0, 0].imshow(images[0].permute(1, 2, 0))
 axes[0, 0].set_title("image")
 draw_row([axes[1, 0], axes[0, 1], axes[1, 1], axes[0, 2], axes[1, 2]], "encoder1", channels[0], frame=0)
@@ -306,7 +402,7 @@ print("the same mask: ", bool((panel.get_array() == ours.numpy()).all()))
 print("the same scale:", panel.get_clim())
 plots.show(
     figure,
-    "Three rows, one for each chosen channel of encoder1. Columns: the shared feature, then for segmentation "
+    "Two rows, one for each chosen channel of encoder1. Columns: the shared feature, then for segmentation "
     "and for depth the mask on a scale from 0 to 1 and the attended feature.",
 )
 
@@ -321,6 +417,43 @@ plots.show(
 #
 # **Predict.** Write down: which task's masks have the higher contrast in the figure above? Are you sure
 # enough to bet on the other channels and the other nine levels?
+#
+# ### Any other channel
+#
+# A figure shows the channels that its author chose. Choose yourself: task, level and channel, of the same
+# frame. Here is one of them, and under it the same with two menus and a slider. (Every level has at least
+# eight channels; the slider goes through the first eight.)
+
+
+# %%
+def draw_mask(task="depth", level="encoder3", channel=0):
+    """The image and one mask of it, drawn by the rules above; the forward pass is done already."""
+    mask = attention[task][level].mask[0, channel]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(5.6, 1.6), layout="constrained")
+    left.imshow(images[0].permute(1, 2, 0))
+    left.set_title("image", fontsize=9)
+    drawn = right.imshow(mask, cmap="viridis", vmin=0, vmax=1, extent=(0, 256, 128, 0))
+    right.set_title(f"{task}, {level}, channel {channel}", fontsize=9)
+    figure.colorbar(drawn, ax=right, label="mask a")
+    for axis in (left, right):
+        axis.set(xticks=[], yticks=[])
+    figure.supxlabel(val.source, fontsize=7, color="0.35")
+    plots.show(
+        figure, f"A street, and beside it the mask of {task} at {level}, channel {channel}, from 0 dark to 1 yellow."
+    )
+    height, width = mask.shape
+    print(f"{height} x {width} pixels, from {mask.min():.2f} to {mask.max():.2f}, mean {mask.mean():.2f}")
+
+
+draw_mask()
+
+# %%
+sliders(draw_mask, task=names, level=levels, channel=(0, 7, 1))
+
+# %% [markdown]
+# If you can move it, go from encoder1 to encoder5 and back up to decoder1. The masks become coarser, because
+# each level halves height and width, and what they follow changes: edges and colours at encoder1, whole
+# areas at the deep levels, and both at the end.
 
 # %% [markdown]
 # ## 3. Contrast, as a number
@@ -335,7 +468,27 @@ plots.show(
 # It is 0 for a mask that is the same everywhere and 0.5, its largest value, for one that is 0 in half of the
 # pixels and 1 in the other half. Beside it we count how much of the masks is nearly **shut** ($a < 0.1$) and
 # nearly **open** ($a > 0.9$).
+
+# %% [markdown]
+# {{exercise 07.contrast}}
 #
+# Write the equation as a function. It gets the masks of a level, [B, C, h, w], and returns one number: the
+# contrast of each channel in each frame by itself, then the mean over channels and frames. A mask that is the
+# same everywhere has contrast 0. Mind by what the equation divides.
+
+
+# %%
+def contrast(mask):
+    """Masks [B, C, h, w] -> standard deviation over pixels, mean over channels and frames, a number."""
+    ### BEGIN SOLUTION
+    return mask.std(dim=(2, 3), correction=0).mean().item()
+    ### END SOLUTION
+
+
+# %%
+contrast = check("07.contrast", contrast)
+
+# %% [markdown]
 # **Predict.** By hand, for these three masks of 2 × 2 pixels:
 #
 # $$\begin{pmatrix} 0.95 & 0.05 \\ 0.05 & 0.95 \end{pmatrix}, \qquad
@@ -346,11 +499,6 @@ plots.show(
 # %%
 def rounded(number):
     return round(float(number), 2) + 0.0  # + 0.0 turns -0.0 into 0.0
-
-
-def contrast(mask):
-    """Masks [B, C, h, w] -> standard deviation over pixels, mean over channels and frames."""
-    return mask.std(dim=(2, 3), correction=0).mean().item()
 
 
 def shut_and_open(mask):
@@ -391,11 +539,25 @@ for name in names:
 # About 0.2, as chapter 04 computed: the normalisation before the sigmoid gives each channel a spread of 1,
 # and the sigmoid's slope is 0.25 at most.
 #
-# **Predict.** Did training make the contrast higher or lower than this? At the first level, and at the last?
+# **Predict.** At encoder1, how many times as high as segmentation's is depth's contrast, in the trained
+# network, over all eight channels and sixteen frames? Think of your impression of the figures, and of what
+# the paper says. A ratio below 1 means that segmentation's is the higher one.
 
 # %%
-measured = {name: {level: contrast(attention[name][level].mask) for level in levels} for name in names}
-untrained = {name: [contrast(mask) for mask in fresh_masks[name]] for name in names}
+### BEGIN SOLUTION
+guess = 1.0
+### END SOLUTION
+measured = {name: {level: float(contrast(attention[name][level].mask)) for level in levels} for name in names}
+untrained = {name: [float(contrast(mask)) for mask in fresh_masks[name]] for name in names}
+compare("07.contrast_ratio", guess, measured["depth"]["encoder1"] / measured["segmentation"]["encoder1"])
+
+# %% [markdown]
+# Now all levels.
+#
+# **Predict.** Did training make the contrast higher or lower than in the untrained network? At the first
+# level, and at the last?
+
+# %%
 print("            segmentation          depth")
 print("level       contr.  shut  open    contr.  shut  open    contrast, depth / segmentation")
 for level in levels:
@@ -503,8 +665,8 @@ for name in names:
 # picture. The rest, and all of the *pattern*, comes from $z$. (Here the spread is taken over the pixels of
 # all frames together, because $z$ was normalised over all of them.)
 #
-# **Exercise (5 minutes).** A mask only acts where $p$ is not 0. Measure the contrast over those pixels
-# alone, at encoder1. Does the order of the two tasks change?
+# **To think through (5 minutes).** A mask only acts where $p$ is not 0. Measure the contrast over those
+# pixels alone, at encoder1. Does the order of the two tasks change?
 #
 # <details><summary>One answer</summary>
 #
@@ -535,19 +697,42 @@ for name in names:
 #
 # $$r = \frac{\sum (a_1 - \bar a_1)(a_2 - \bar a_2)}
 #   {\sqrt{\sum (a_1 - \bar a_1)^2 \, \sum (a_2 - \bar a_2)^2}}, \qquad -1 \le r \le 1 .$$
+
+# %% [markdown]
+# {{exercise 07.correlations}}
 #
-# **Predict.** What is $r$ between the masks *sharp* and *soft* of section 3? Between *sharp* and
-# $1 - $ *sharp*?
+# The function gets the masks of two tasks at a level, both [B, C, h, w], and returns [C]: for each channel
+# the correlation, with the sums over **all pixels of all frames** together. So the two means of a channel
+# are over frames and pixels too. One corner: a mask that is the same everywhere has no pattern, and the
+# equation says 0 / 0. Count its correlation as 0.
+#
+# <details><summary>Stuck?</summary>
+#
+# It is easier if each channel is one long row: [C, B·h·w]. `reshape` alone does not get you there, because it
+# keeps the order in which the numbers lie in memory, and there the frames come first. The solution is in
+# [the solutions edition](solutions/07_attention_masks.ipynb).
+#
+# </details>
 
 
 # %%
 def correlations(first, second):
     """Masks [B, C, h, w] of two tasks -> [C]: the correlation over all pixels of all frames."""
+    ### BEGIN SOLUTION
     first, second = (mask.transpose(0, 1).flatten(1) for mask in (first, second))
     first, second = (values - values.mean(dim=1, keepdim=True) for values in (first, second))
-    return F.cosine_similarity(first, second, dim=1)
+    return F.cosine_similarity(first, second, dim=1)  # it never divides by less than 1e-8
+    ### END SOLUTION
 
 
+# %%
+correlations = check("07.correlations", correlations)
+
+# %% [markdown]
+# **Predict.** What is $r$ between the masks *sharp* and *soft* of section 3? Between *sharp* and
+# $1 - $ *sharp*?
+
+# %%
 print(f"sharp and soft:      {correlations(sharp, soft).item():5.2f}")
 print(f"sharp and 1 - sharp: {correlations(sharp, 1 - sharp).item():5.2f}")
 one, other = (attention[name]["encoder1"].mask for name in names)
@@ -636,6 +821,68 @@ for level, (both, only_one, only_other, neither) in rows.items():
 # channels. Again, hardly agreement and hardly division.
 #
 # The line at 0.5 is a convention, no more. Section 7 shows why a mask of 0.4 need not mean "not used".
+#
+# ### Places or channels?
+#
+# A mask may select *channels*: open here, shut there, the same for all pixels. Or *places*: within one
+# channel open on the road and shut in the sky. How much of each do our masks do? A variance can be split
+# into just these two parts. Let $a_{ci}$ be the value of channel $c$ at one of the $N = B \cdot h \cdot w$
+# pixels of all frames, $\bar a_c$ the mean of the channel and $\bar a$ the mean of everything. Then
+#
+# $$\frac{1}{CN} \sum_{c, i} (a_{ci} - \bar a)^2
+#   = \frac{1}{C} \sum_{c} (\bar a_c - \bar a)^2
+#   + \frac{1}{CN} \sum_{c, i} (a_{ci} - \bar a_c)^2 .$$
+#
+# On the left the variance of everything; on the right the variance **between** the channels, and that
+# **within** them. By hand, with two channels of two pixels, $(0.2, 0.4)$ and $(0.6, 0.8)$: the means are 0.3
+# and 0.7, and 0.5 over all. Between: $0.2^2 = 0.04$. Within: $0.1^2 = 0.01$. So 0.8 of the variance lies
+# between.
+
+# %% [markdown]
+# {{exercise 07.share_between}}
+#
+# The function gets the masks of a level, [B, C, h, w], and returns one number from 0 to 1: the variance
+# between the channels as a share of the variance of everything, as in the equation. For a mask that is the
+# same everywhere there is nothing to share; return 0.
+
+
+# %%
+def share_between(mask):
+    """Masks [B, C, h, w] -> the share of their variance that lies between the channels, a number."""
+    ### BEGIN SOLUTION
+    between = mask.mean(dim=(0, 2, 3)).var(correction=0)
+    everything = mask.var(correction=0)
+    return (between / everything).item() if everything > 0 else 0.0
+    ### END SOLUTION
+
+
+# %%
+share_between = check("07.share_between", share_between)
+
+# %%
+by_hand = torch.tensor([[0.2, 0.4], [0.6, 0.8]]).reshape(1, 2, 1, 2)
+print(f"by hand 0.80, here {float(share_between(by_hand)):.2f}")
+
+# %% [markdown]
+# **Predict.** In our trained network, how many per cent of the variance of a level's masks lie between the
+# channels, on average over the ten levels and both tasks? The scatter plots above show the means of the
+# channels, the table of section 3 the spread within them.
+
+# %%
+### BEGIN SOLUTION
+guess = 3
+### END SOLUTION
+shares = {(name, level): float(share_between(attention[name][level].mask)) for name in names for level in levels}
+compare("07.share_in_the_network", guess, 100 * sum(shares.values()) / len(shares))
+
+# %%
+most = max(shares, key=shares.get)
+print(f"the largest share of all levels: {shares[most]:.2f}, of {most[0]} at {most[1]}")
+
+# %% [markdown]
+# A paper that calls the masks feature selectors makes one think of channels. By variance, these masks hardly
+# select channels at all; nearly everything they do happens within a channel, from place to place. But
+# variance is still a way of looking. The next section takes each of the two away and counts the harm.
 
 # %% [markdown]
 # ## 5. Ablation: does the network need them?
@@ -655,14 +902,35 @@ for level, (both, only_one, only_other, neither) in rows.items():
 # feature, when masks are around 0.5. The next layers have never seen such strong features, and that alone
 # can do harm. **A fair ablation keeps everything else as it was**, here the mean of the mask. We run the mask
 # of ones too, to see the difference.
+
+# %% [markdown]
+# {{exercise 07.mean_of_each_channel}}
 #
-# By hand, on 2 × 2 pixels with $p = \begin{pmatrix} 2 & 0 \\ 0 & 4 \end{pmatrix}$ and the mask *sharp*:
+# The first row of the table. The function gets masks [B, C, h, w] and returns a tensor of the same shape in
+# which every value is the mean of its channel, over the pixels of all frames. The masks that it is given
+# stay as they are.
+
+
+# %%
+def mean_of_each_channel(mask):
+    """Masks [B, C, h, w] -> the same shape, without any pattern."""
+    ### BEGIN SOLUTION
+    return mask.mean(dim=(0, 2, 3), keepdim=True).expand_as(mask)
+    ### END SOLUTION
+
+
+# %%
+mean_of_each_channel = check("07.mean_of_each_channel", mean_of_each_channel)
+
+# %% [markdown]
+# All five by hand, on 2 × 2 pixels with $p = \begin{pmatrix} 2 & 0 \\ 0 & 4 \end{pmatrix}$ and the mask
+# *sharp*:
 
 # %%
 p = torch.tensor([[[[2.0, 0.0], [0.0, 4.0]]]])
 changes = {
     "intact": lambda mask, other: mask,
-    "mean of each channel": lambda mask, other: mask.mean(dim=(0, 2, 3), keepdim=True).expand_as(mask),
+    "mean of each channel": lambda mask, other: mean_of_each_channel(mask),
     "mean of everything": lambda mask, other: mask.mean().expand_as(mask),
     "the other task's": lambda mask, other: other,
     "ones": lambda mask, other: torch.ones_like(mask),
@@ -672,7 +940,32 @@ for kind, change in changes.items():
     print(f"{kind:<21} attended {[f'{value:.1f}' for value in attended.flatten().tolist()]}")
 
 # %% [markdown]
-# Now in the network. After such a change, which parts must run again?
+# {{exercise 07.intervene}}
+#
+# Now the tool that puts a change into a network. `run` is a function without arguments that runs it, such as
+# `lambda: model(images)`. `changes` is a list of pairs (layer, change); a change is a function that gets the
+# layer's output and returns what shall take its place. The result is what `run()` returns, with all changes
+# in force. It runs once, and afterwards the network is as it was, also when `run()` raises an error. The
+# context manager `hooked` of section 1 may help.
+
+
+# %%
+def intervene(run, changes):
+    """run() while each layer's output is replaced by change(output); `changes` is a list of (layer, change)."""
+    ### BEGIN SOLUTION
+    def hook_for(change):
+        return lambda layer, inputs, output: change(output)
+
+    with hooked([(layer, hook_for(change)) for layer, change in changes]):
+        return run()
+    ### END SOLUTION
+
+
+# %%
+intervene = check("07.intervene", intervene)
+
+# %% [markdown]
+# After such a change of a mask, which parts of MTAN must run again?
 #
 # **Predict.** Does the shared network have to? Does a changed mask of depth change the segmentation? May we
 # change the masks of both tasks in the same run?
@@ -702,15 +995,15 @@ print("same predictions as the whole network:", all(same))
 
 # %%
 def changing(change, level):
-    """The hooks that put change(mask, the other task's mask) in the place of both masks of a level."""
+    """The pairs that put change(mask, the other task's mask) in the place of both masks of a level."""
 
-    def hook_with(others_mask):
-        return lambda layer, inputs, mask: change(mask, others_mask)
+    def beside(others_mask):
+        return lambda mask: change(mask, others_mask)
 
-    hooks = []
+    pairs = []
     for name, other in zip(names, reversed(names), strict=True):
-        hooks.append((mask_layer(model, name, level), hook_with(attention[other][level].mask)))
-    return hooks
+        pairs.append((mask_layer(model, name, level), beside(attention[other][level].mask)))
+    return pairs
 
 
 def headlines(found):
@@ -725,15 +1018,31 @@ def headlines(found):
 
 def score(kind, chosen_levels):
     """The headline metrics when the masks of these levels are changed."""
-    with hooked([pair for level in chosen_levels for pair in changing(changes[kind], level)]):
-        return headlines(answer())
+    return headlines(intervene(answer, [pair for level in chosen_levels for pair in changing(changes[kind], level)]))
 
 
 # %% [markdown]
-# First all ten levels at once. As a floor we add what needs no network at all: the most frequent class and
-# the median inverse depth, everywhere.
+# First all ten levels at once.
 #
-# **Predict.** Order the four changes by the harm that they do.
+# **Predict.** Which of the four changes does the greatest harm to **depth**? Write one of these into the
+# first line, with its quotation marks:
+#
+# * `"mean of each channel"`
+# * `"mean of everything"`
+# * `"the other task's"`
+# * `"ones"`
+
+# %%
+### BEGIN SOLUTION
+guess = "ones"
+### END SOLUTION
+scores = {kind: score(kind, levels) for kind in changes}
+worst = max(changes, key=lambda kind: scores[kind]["depth"])  # the metric is an error: higher is worse
+compare("07.most_harm_to_depth", guess, worst)
+
+# %% [markdown]
+# Here is the table. As a floor we add what needs no network at all: the most frequent class and the median
+# inverse depth, everywhere.
 
 # %%
 labels, depth = batch["segmentation"], batch["depth"]
@@ -742,7 +1051,6 @@ same_everywhere = {
     "segmentation": F.one_hot(commonest, 7)[None, :, None, None].expand(len(images), 7, *val.size),
     "depth": depth[depth > 0].median().expand_as(depth),
 }
-scores = {kind: score(kind, levels) for kind in changes}
 print("masks of all ten levels  mean IoU (higher is better)  depth error (lower is better)")
 for kind, values in {**scores, "no network": headlines(same_everywhere)}.items():
     print(f"{kind:<24} {values['segmentation']:>8.3f} {values['depth']:>28.4f}")
@@ -761,20 +1069,43 @@ for kind, values in {**scores, "no network": headlines(same_everywhere)}.items()
 #   strength of the features, not selection.
 #
 # In our network the first step is large for both tasks: without the pattern, mean IoU falls by a quarter and
-# the depth error triples. The second step is small. So these masks select *places*, hardly channels. And for
-# depth, another task's masks and masks of ones are worse than no network at all: it is misled by features
-# that are wrong, or right but twice as strong as it has learned.
+# the depth error triples. The second step is small. So these masks select *places*, hardly channels, as their
+# variance made us expect. And for depth, another task's masks and masks of ones are worse than no network at
+# all: it is misled by features that are wrong, or right but twice as strong as it has learned.
 #
-# Now level by level. For comparison we turn the change of each metric into **harm in per cent** of its intact
-# value: positive is worse, for both tasks. A negative bar means that the metric got *better* without the
-# mask; on sixteen frames, bars of a per cent or two on either side mean nothing.
+# Now level by level. For that the two metrics need a common measure.
+
+# %% [markdown]
+# {{exercise 07.harm}}
+#
+# **Harm** is how much worse a metric is than that of the intact network, in per cent of the intact one.
+# Positive is worse, for metrics where higher is better and for those where lower is better; negative means
+# that the metric improved. The function gets the metric after a change, the intact one, both above 0, and
+# whether higher is better.
 
 
 # %%
-def harm(task, values):
-    """How much worse than intact the headline metric is, in per cent."""
-    change = values[task.name] / scores["intact"][task.name] - 1
-    return round(100 * (-change if task.higher_is_better else change), 1) + 0.0  # + 0.0 turns -0.0 into 0.0
+def harm(value, intact, higher_is_better):
+    """How much worse than intact, in per cent of it: a number."""
+    ### BEGIN SOLUTION
+    change = 100 * (value / intact - 1)
+    return -change if higher_is_better else change
+    ### END SOLUTION
+
+
+# %%
+harm = check("07.harm", harm)
+
+# %% [markdown]
+# A negative harm below means that the metric got *better* without the mask; on sixteen frames, a per cent or
+# two on either side mean nothing.
+
+
+# %%
+def harm_to(task, values):
+    """The harm to the headline metric of a task, to one decimal."""
+    intact = scores["intact"][task.name]
+    return round(float(harm(values[task.name], intact, task.higher_is_better)), 1) + 0.0  # + 0.0 turns -0.0 into 0.0
 
 
 kinds = ("mean of each channel", "the other task's")
@@ -782,7 +1113,7 @@ by_level = {kind: {level: score(kind, [level]) for level in levels} for kind in 
 print("harm in %       segmentation              depth")
 print("level         mean    other's        mean    other's")
 for level in levels:
-    row = [harm(task, by_level[kind][level]) for task in todo for kind in kinds]
+    row = [harm_to(task, by_level[kind][level]) for task in todo for kind in kinds]
     print(f"{level}  {row[0]:8.1f}  {row[1]:8.1f}    {row[2]:8.1f}  {row[3]:8.1f}")
 
 # %%
@@ -790,7 +1121,7 @@ figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
 places = torch.arange(len(levels))
 for axis, task in zip(axes, todo, strict=True):
     for kind, shift, fill in zip(kinds, (-0.2, 0.2), (1.0, 0.4), strict=True):
-        heights = [harm(task, by_level[kind][level]) for level in levels]
+        heights = [harm_to(task, by_level[kind][level]) for level in levels]
         axis.bar(places + shift, heights, width=0.4, color=plots.task_colour(task), alpha=fill, label=kind)
     axis.axhline(0, color="0.3", linewidth=0.8)
     axis.set(title=task.name, ylabel=f"harm to {task.headline.replace('_', ' ')} (%)", xticks=places)
@@ -803,7 +1134,7 @@ plots.show(
     "replaced by the mean of each channel, and by the masks of the other task.",
 )
 for task in todo:
-    worst = max(levels, key=lambda level: harm(task, by_level["mean of each channel"][level]))
+    worst = max(levels, key=lambda level: harm_to(task, by_level["mean of each channel"][level]))
     print(f"{task.name}: the level whose mask is missed most is {worst}")
 
 # %% [markdown]
@@ -825,9 +1156,9 @@ for task in todo:
 # that a network trained without the masks would be that much worse: it would learn to do without. That
 # comparison is the one between MTAN and Split, both trained to the end.
 #
-# **Exercise (8 minutes).** Give each frame the masks that belong to *another frame* (`mask.roll(1, 0)`), at
-# all levels. What is lost now? Predict whether the harm is larger or smaller than with the mean of each
-# channel.
+# **To think through (8 minutes).** Give each frame the masks that belong to *another frame* (`mask.roll(1,
+# 0)`), at all levels. What is lost now? Predict whether the harm is larger or smaller than with the mean of
+# each channel.
 #
 # <details><summary>One answer</summary>
 #
@@ -846,42 +1177,100 @@ for task in todo:
 # ## 6. Where are the masks high?
 #
 # It is tempting to look at a mask picture and say: "depth looks at the near things". We have the truth for
-# every pixel, so we can ask it: what is the mean mask on road, on sky, on people? First on a mask of 2 × 2
-# pixels with the classes 0, 0, 1 and void ($-1$).
+# every pixel, so we can ask it: what is the mean mask on road, on sky, on people? For that a level's masks
+# become one picture, of the size of the image.
+
+# %% [markdown]
+# {{exercise 07.mask_picture}}
+#
+# The function gets masks [B, C, h, w] and the size (H, W) of the image, and returns one picture for each
+# frame, [B, H, W]: the mean over the channels, enlarged bilinearly. A mask is smaller than the image because
+# 2 × 2 pixels became one, again and again. So **a pixel of the mask covers a block of the image**, and the
+# centre of the one belongs on the centre of the other: corners are not laid on corners. The values stay what
+# they are; do not stretch them.
+#
+# <details><summary>Stuck?</summary>
+#
+# `F.interpolate` wants [B, C, h, w], so keep an axis for the channels and take it away at the end. Read in
+# its documentation what `mode` and `align_corners` do.
+#
+# </details>
+
+
+# %%
+def mask_picture(mask, size):
+    """Masks [B, C, h, w] and (H, W) -> the mean over the channels at the size of the image, [B, H, W]."""
+    ### BEGIN SOLUTION
+    mean = mask.mean(dim=1, keepdim=True)
+    return F.interpolate(mean, size=size, mode="bilinear", align_corners=False)[:, 0]
+    ### END SOLUTION
+
+
+# %%
+mask_picture = check("07.mask_picture", mask_picture)
+
+# %%
+pictures = {
+    name: {level: mask_picture(attention[name][level].mask, val.size) for level in levels} for name in names
+}
+figure, axes = plt.subplots(1, 3, figsize=(8, 1.7), layout="constrained")
+axes[0].imshow(images[0].permute(1, 2, 0))
+axes[0].set_title("image", fontsize=9)
+for axis, name in zip(axes[1:], names, strict=True):
+    drawn = axis.imshow(pictures[name]["decoder3"][0], cmap="viridis", vmin=0, vmax=1)
+    axis.set_title(f"{name}: mean mask", fontsize=9)
+    spread = contrast(pictures[name]["decoder3"][:, None])
+    print(f"decoder3 {name:<13} contrast of the picture {spread:.2f}, of its channels {measured[name]['decoder3']:.2f}")
+figure.colorbar(drawn, ax=axes, label="mean mask")
+for axis in axes:
+    axis.set(xticks=[], yticks=[])
+figure.supxlabel(f"decoder3. {val.source}", fontsize=7, color="0.35")
+plots.show(
+    figure,
+    "A street, and for segmentation and for depth the mean over all masks of decoder3: blurred, and all in the "
+    "middle of the scale from 0 to 1, with a darker band along the far end of the road.",
+)
+
+# %% [markdown]
+# The picture is much flatter than the masks that it is made of: where one channel is open another is shut,
+# and the mean hides both. Keep that in mind for all that follows in this section.
+#
+# Now the mean of such a picture over the pixels of each class. First on a mask of 2 × 2 pixels with the
+# classes 0, 0, 1 and void ($-1$).
 #
 # **Predict.** The two means for $a = \begin{pmatrix} 0.9 & 0.1 \\ 0.3 & 0.7 \end{pmatrix}$ and
 # classes $\begin{pmatrix} 0 & 0 \\ 1 & -1 \end{pmatrix}$.
 
 
 # %%
-def mean_by_class(mask, labels, classes):
-    """Masks [B, C, h, w] and labels [B, h, w] -> the mean mask of each class; void belongs to none."""
-    over_channels = mask.mean(dim=1)
-    return [over_channels[labels == number].mean().item() for number in range(classes)]
+def mean_by_class(picture, labels, classes):
+    """Pictures [B, H, W] and labels [B, H, W] -> the mean of each class; void belongs to none."""
+    return [picture[labels == number].mean().item() for number in range(classes)]
 
 
 mask = torch.tensor([[[[0.9, 0.1], [0.3, 0.7]]]])
-print([f"{mean:.2f}" for mean in mean_by_class(mask, torch.tensor([[[0, 0], [1, -1]]]), 2)])
+means = mean_by_class(mask_picture(mask, (2, 2)), torch.tensor([[[0, 0], [1, -1]]]), 2)
+print([f"{mean:.2f}" for mean in means])
 
 # %%
 class_names = label_set(7).names
-figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained", sharey=True)
 places = torch.arange(7)
-for axis, level in zip(axes, ("encoder1", "decoder1"), strict=True):
+for axis, level in zip(axes, ("encoder1", "encoder3", "decoder1"), strict=True):
     for task, shift in zip(todo, (-0.2, 0.2), strict=True):
-        means = mean_by_class(attention[task.name][level].mask, batch["segmentation"], 7)
+        means = mean_by_class(pictures[task.name][level], batch["segmentation"], 7)
         axis.bar(places + shift, means, width=0.4, color=plots.task_colour(task), label=task.name)
         highest, lowest = (class_names[means.index(pick(means))] for pick in (max, min))
         print(f"{level} {task.name:<13} {max(means):.2f} on {highest}, {min(means):.2f} on {lowest}")
     axis.set(title=level, xticks=places, ylim=(0, 1))
-    axis.set_xticklabels(class_names, rotation=40)
+    axis.set_xticklabels(class_names, rotation=60)
 axes[0].set_ylabel("mean mask")
-axes[1].legend(frameon=False)
+axes[-1].legend(frameon=False)
 figure.supxlabel(val.source, fontsize=9, color="0.35")
 plots.show(
     figure,
-    "Mean mask on the pixels of each of the seven classes, for both tasks: on the left at encoder1, on the "
-    "right at decoder1. Each class has a bar for segmentation and one for depth, between 0 and 1.",
+    "Mean mask on the pixels of each of the seven classes, for both tasks: at encoder1, encoder3 and "
+    "decoder1. Each class has a bar for segmentation and one for depth, between 0 and 1.",
 )
 
 # %% [markdown]
@@ -896,7 +1285,7 @@ ranges = [f"{low:g}-{high:g}" for low, high in zip(edges[:-1].tolist(), edges[1:
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3), layout="constrained", sharey=True)
 for axis, level in zip(axes, ("encoder1", "decoder1"), strict=True):
     for task in todo:
-        means = mean_by_class(attention[task.name][level].mask, bins, len(ranges))
+        means = mean_by_class(pictures[task.name][level], bins, len(ranges))
         axis.plot(ranges, means, "o-", color=plots.task_colour(task), label=task.name)
         print(f"{level} {task.name:<13} farthest {means[0]:.2f}, nearest {means[-1]:.2f}")
     axis.set(title=level, xlabel="inverse depth (far to near)", ylim=(0, 1))
@@ -916,28 +1305,38 @@ plots.show(
 # Suppose that a line rises or a bar stands out. Does the mask *know* the class, or the distance?
 #
 # **Predict.** The mask of encoder1 at one pixel is computed from $u$ of level 1, the output of one 3×3
-# convolution, by 1×1 convolutions. How many pixels of the image can it see? And that of decoder1?
+# convolution, by 1×1 convolutions. How many pixels of the image can it see? (And that of decoder1?)
 #
 # We ask autograd: the image pixels for which the gradient of one mask value is not zero.
 
 # %%
+### BEGIN SOLUTION
+guess = 9
+### END SOLUTION
 image = images[:1].clone().requires_grad_()
 _, seen = model(image, return_attention=True)
-for level in ("encoder1", "decoder1"):
+
+
+def pixels_seen(level):
+    """How many pixels of the image have an influence on the masks of depth at one pixel in the middle."""
     one_pixel = seen["depth"][level].mask[0, :, 64, 128].sum()  # all channels at one pixel
     (gradient,) = torch.autograd.grad(one_pixel, image, retain_graph=True)
-    pixels = int((gradient.abs().sum(dim=1) > 0).sum())
-    print(f"{level}: {pixels if pixels < 100 else 'more than 100'} of {image[0, 0].numel()} image pixels")
+    return int((gradient.abs().sum(dim=1) > 0).sum())
+
+
+print(f"decoder1: {'more' if pixels_seen('decoder1') > 100 else 'less'} than 100 of {image[0, 0].numel()} image pixels")
+compare("07.pixels_seen", guess, pixels_seen("encoder1"))
 
 # %% [markdown]
-# Nine pixels, or fewer. **From nine pixels nobody can tell a class or a distance.** Whatever encoder1's masks
+# **From nine pixels nobody can tell a class or a distance.** Whatever encoder1's masks
 # seem to say about cars or near things, they say about colours and edges: sky is bright, roads are grey and
 # smooth, and both have their usual class and their usual distance. Such a third thing that explains both is
 # called a **confounder**. At decoder1 the mask has seen much of the image and *could* know. Whether it does
 # is again a matter of intervention, not of looking.
 #
-# **Exercise (10 minutes).** Extend the bars to encoder3. The mask there has a quarter of the height and
-# width, so the labels must be made smaller first. Why must you not average them, and what do you do instead?
+# **To think through (5 minutes).** To compare encoder3 with the labels we enlarged the masks. One could also
+# make the labels smaller, to a quarter of the height and width. Why must you not average them, and what do
+# you do instead?
 #
 # <details><summary>One answer</summary>
 #
@@ -1027,8 +1426,8 @@ for level in ("encoder1", "encoder3", "encoder5", "decoder3", "decoder1"):
 #   contrasts. What you claim about "the task" must hold over seeds.
 # * **What the eye finds, it was looking for.** Say what you expect and in which number, then look.
 #
-# **Exercise (open).** Chapter 06 saves checkpoints. Train your own network, longer or on real Cityscapes, put
-# it in the place of `model`, and run this chapter again. Which of your statements survive?
+# **To think through (open).** Chapter 06 saves checkpoints. Train your own network, longer or on real
+# Cityscapes, put it in the place of `model`, and run this chapter again. Which of your statements survive?
 
 # %% [markdown]
 # ## Summary
@@ -1040,42 +1439,92 @@ for level in ("encoder1", "encoder3", "encoder5", "decoder3", "decoder1"):
 #
 # ## Quiz
 #
-# 1. You put a hook on `model.encoder`, run the model, and nothing is caught. Why?
+# 1. You put a hook on `model.encoder`, run the model under `torch.no_grad()`, and nothing is caught. Why?
+#
+#    * a: Forward hooks need gradients.
+#    * b: The hook must return its output.
+#    * c: The module itself is never called, only its parts.
+#    * d: The model is in evaluation mode.
+#
 #    <details><summary>Answer</summary>
 #
-#    MTAN calls the encoder's blocks one by one and never the module itself. The hook is not broken; the
-#    module is not called. It has nothing to do with `no_grad` either: forward hooks work there.
+#    **c**: MTAN calls the encoder's blocks one by one and never the module as a whole.
+#
+#    a: forward hooks work under `no_grad`; all of this chapter's do. b: a hook that returns nothing looks,
+#    and is called all the same. d: hooks do not depend on the mode.
 #
 #    </details>
 # 2. Two masks are drawn, each with its own colour scale, and both go from dark to bright. What can you say
 #    about their contrast?
+#
+#    * a: Nothing.
+#    * b: It is the same for both.
+#    * c: It is high for both.
+#    * d: The one with more bright area has the higher contrast.
+#
 #    <details><summary>Answer</summary>
 #
-#    Nothing. The scale is stretched to whatever is there. Not even that one of them varies more.
+#    **a**: the scale is stretched to whatever is there, so the drawing says nothing about the range.
+#
+#    b and c: a mask from 0.50 to 0.53 is drawn from dark to bright just as one from 0 to 1. d: how much is
+#    bright depends on where the values lie between the smallest and the largest, not on how far apart these
+#    are.
 #
 #    </details>
-# 3. Two masks have correlation 1. Are they equal?
+# 3. Two masks have correlation 1. What follows?
+#
+#    * a: They are equal.
+#    * b: They have the same contrast.
+#    * c: They have the same height.
+#    * d: They have the same pattern.
+#
 #    <details><summary>Answer</summary>
 #
-#    Not necessarily: they have the same pattern, but height and contrast may differ. *sharp* and *soft* are
-#    an example.
+#    **d**: correlation compares what is left when mean and spread are taken away.
+#
+#    a: *sharp* and *soft* have correlation 1 and differ. b: their contrasts are 0.45 and 0.10; the
+#    denominator divides the spread out. c: the means are taken away before anything is compared.
 #
 #    </details>
-# 4. A mask is replaced by ones, and the metric falls. Is its pattern needed?
+# 4. A mask is replaced by ones, and the metric falls. Does the network need the mask's pattern?
+#
+#    * a: Yes: the pattern is gone and the metric fell.
+#    * b: It does not follow: the features have also become stronger than the next layers have ever seen.
+#    * c: No: a mask of ones lets everything pass, so nothing is lost.
+#    * d: Only if the metric falls to that of an untrained network.
+#
 #    <details><summary>Answer</summary>
 #
-#    It does not follow. The feature has also become stronger than the next layers have ever seen. Replace the
-#    mask by its mean, which takes away the pattern and keeps the strength.
+#    **b**: two things were changed at once. Replace the mask by its mean, which takes away the pattern and
+#    keeps the strength.
+#
+#    a: the strength alone may have done the harm. c: that everything passes is the trouble; the next layers
+#    expect what the mask lets through. d: a pattern can be worth something long before everything is lost.
 #
 #    </details>
 # 5. At encoder1 the mask of depth is high on near cars. Does it detect near things?
+#
+#    * a: Yes: its mean is higher on near pixels.
+#    * b: Yes, if it is so in all sixteen frames.
+#    * c: No, because masks hold no information.
+#    * d: It cannot: it sees 3 × 3 pixels of the image.
+#
 #    <details><summary>Answer</summary>
 #
-#    It cannot: it sees 3 × 3 pixels of the image. It reacts to colours and edges, which near cars have more
-#    often than other places.
+#    **d**: it reacts to colours and edges, which near cars have more often than other places.
+#
+#    a: a mean that is higher shows that two things go together, not which of them the mask knows. b: more
+#    frames make the same link more certain, not another one. c: the ablation shows that some masks matter a
+#    great deal.
 #
 #    </details>
 #
+# What you have done so far, in this chapter and in the others:
+
+# %% tags=["nbval-ignore-output", "why:shows-progress"]
+progress()
+
+# %% [markdown]
 # ## What comes next
 #
 # You have built the whole of MTAN, trained it and looked inside it. From here on it is your own question:
