@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 CHAPTERS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab notebooks readme bench weights clean
+.PHONY: help course test lab notebooks assignment readme bench weights clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1  /p' $(MAKEFILE_LIST) | awk '{printf "  make %-10s ", $$2; $$1=$$2=""; print}'
@@ -26,6 +26,12 @@ lab: $(READY) ## open the chapters in JupyterLab
 
 notebooks: $(READY) ## build notebooks/*.ipynb from notebooks/source/*.py
 	$(PY) -m tools.build_notebooks $(CHAPTERS)
+
+assignment: $(READY) ## chapters as nbgrader assignments, in build/nbgrader
+	$(PY) -m tools.assignment $(CHAPTERS)
+
+slides: $(READY) ## one deck of slides per chapter, to build/slides/; CHAPTERS picks some
+	$(PY) -m tools.slides $(CHAPTERS)
 
 readme: $(READY) ## regenerate the README's chapter table and picture
 	$(PY) -m tools.readme

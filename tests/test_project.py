@@ -22,7 +22,7 @@ REQUIREMENTS = [
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:home|root|work|Users)/")
 
 
-FOLDERS = (".ci", ".github", "course_utils", "docs", "notebooks", "tests", "tools")
+FOLDERS = (".ci", ".github", "course_utils", "docs", "instructor", "notebooks", "tests", "tools")
 CACHES = {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}
 
 
@@ -90,8 +90,15 @@ def test_the_chapter_table_is_up_to_date():
 
 def test_the_first_chapter_gives_every_chapter_and_its_minutes():
     found = chapters.find()
-    rows = re.findall(r"^# \| \[?(\d\d)\b.*\| (\d+) \|$", found[0].source.read_text(encoding="utf-8"), re.MULTILINE)
-    assert rows == [(chapter.number, f"{chapter.minutes_cpu:g}") for chapter in found]
+    text = found[0].source.read_text(encoding="utf-8")
+    rows = re.findall(r"^# \| \[?(\d\d)\b.*\| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    expected = [(chapter.number, str(chapter.exercise_minutes), f"{chapter.minutes_cpu:g}") for chapter in found]
+    assert rows == expected
+
+
+def test_every_chapter_says_how_long_its_exercises_take():
+    for chapter in chapters.find():
+        assert "{{exercise_minutes}} minutes" in chapter.source.read_text(encoding="utf-8"), chapter.name
 
 
 @pytest.mark.parametrize("name, phrase", [("LICENSE", "MIT License"), ("LICENSE-TEXT", "CC BY 4.0")])

@@ -7,6 +7,7 @@
 import argparse
 import sys
 
+from course_utils.exercises.exercise import EXERCISES, load_chapters
 from tools import chapters
 from tools.chapters import Chapter, ChapterError
 from tools.project import ROOT
@@ -19,12 +20,22 @@ END = "<!-- end of chapters -->"
 
 def table(found: list[Chapter]) -> str:
     """The chapter table in markdown."""
-    rows = ["| | Chapter | Laptop | T4 | Open in |", "|---|---|---|---|---|"]
+    load_chapters()
+    rows = ["| | Chapter | Exercises | Laptop | T4 | Open in | |", "|---|---|---|---|---|---|---|"]
     for chapter in found:
         link = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
+        solutions = f"[solutions](notebooks/solutions/{chapter.name}.ipynb)"
         times = f"{duration(chapter.minutes_cpu)} | {duration(chapter.minutes_gpu)}"
-        rows.append(f"| {chapter.number} | {link} | {times} | {chapters.badges(chapter)} |")
+        rows.append(
+            f"| {chapter.number} | {link} | {exercises(chapter)} | {times} | {chapters.badges(chapter)} | {solutions} |"
+        )
     return "\n".join(rows)
+
+
+def exercises(chapter: Chapter) -> str:
+    """How many exercises a chapter has, and their minutes."""
+    count = sum(exercise.chapter == chapter.number for exercise in EXERCISES.values())
+    return f"{count}, {duration(chapter.exercise_minutes)}" if count else "–"
 
 
 def duration(minutes: float) -> str:
