@@ -199,7 +199,8 @@ def exercise_heading(name: str, chapter: Chapter) -> str:
         found = find_exercise(name)
     except ValueError as error:
         raise ChapterError(f"{chapter.source}: {error}") from error
-    return f"### Exercise {name} · {found.title} · {found.minutes} minutes\n\n*Trains: {found.trains}.*"
+    minutes = f"{found.minutes} minute{'' if found.minutes == 1 else 's'}"
+    return f"### Exercise {name} · {found.title} · {minutes}\n\n*Trains: {found.trains}.*"
 
 
 def _pick(name: str, known: dict[str, Path]) -> Path:
