@@ -105,9 +105,10 @@ found = {"zero": loss == 0, "nan": loss.isnan(), "infinite": loss.isinf()}
 compare("03.empty_batch", guess, next(name for name, is_so in found.items() if is_so))
 
 # %%
-loss.backward()
+loss = hasty_mean(errors, nothing)
+(gradient,) = torch.autograd.grad(loss, errors)
 print("loss    ", loss.item())
-print("gradient", errors.grad)
+print("gradient", gradient)
 
 # %% [markdown]
 # 0 / 0 is **nan**. One step with such a gradient turns every weight of the network into nan, and nothing
@@ -265,6 +266,9 @@ sliders(draw_void, lost=(0.0, 1.0, 0.05))
 # Only the masked mean says the same of the same network, until the last pixel is gone; there it is 0. Without
 # a mask the truth "0" of a void pixel is believed, and the network is told that nothing is near. Divided by
 # all, the loss looks better the less is known, and a batch with many holes pulls less than one with few.
+#
+# (`lost` is the share that is taken away. Some of these pixels, sky and own car, had no truth to begin with.
+# So the share of void pixels, which is printed and drawn, is the larger number.)
 #
 # ### Segmentation: cross-entropy
 #
@@ -1046,7 +1050,7 @@ def draw_network(axis, names, row):
         axis.text(x, y, text, ha="center", va="center", color=colour, bbox=box, fontsize=9)
     for start, end in [("image", "encoder"), ("encoder", "decoder"), *(("decoder", name) for name in names)]:
         (x0, y0), (x1, y1) = boxes[start], boxes[end]
-        reach = 0.55 if end in names else 0.4
+        reach = {"segmentation": 0.55, "depth": 0.37}.get(end, 0.4)
         axis.annotate("", (x1 - reach, y1), (x0 + 0.4, y0), arrowprops={"arrowstyle": "->", "color": "0.35"})
     axis.set(xlim=(-0.5, 5), ylim=(-0.9, 1.4))
     axis.axis("off")
@@ -1483,7 +1487,7 @@ axes[1].axhline(0, color="0.6", linewidth=0.8)
 axes[1].set(ylabel="cosine between the tasks' gradients", ylim=(-1.05, 1.05))
 for axis in axes:
     axis.set(xlabel="level of the shared encoder", xticks=levels)
-axes[0].legend(frameon=False, fontsize=9, loc="center", ncols=2)
+axes[0].legend(frameon=False, fontsize=9, loc="center", ncols=2, handlelength=3)
 axes[1].legend(frameon=False, fontsize=9)
 figure.supxlabel(train.source, fontsize=9, color="0.4")
 ratio = {moment: lengths.mean(dim=0)[0] / lengths.mean(dim=0)[1] for moment, (lengths, _) in measured.items()}
