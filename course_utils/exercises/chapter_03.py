@@ -22,13 +22,13 @@ from course_utils.exercises.expectations import (
 )
 from course_utils.labels import VOID
 from course_utils.models import count_parameters
-from course_utils.models.segnet import Encoder, SegNet
+from course_utils.models.segnet import Decoder, Encoder, SegNet
 
 SIZES = [(2, 5, 7), (3, 4, 9), (1, 6, 5)]
 """Frames, height and width of the batches that the losses are tried on."""
 
-Mistakes = Mapping[str, Tensor | float]
-"""A hint -> what the mistake that it names would give."""
+Mistakes = Mapping[str, Tensor | float | list[Tensor]]
+"""A hint -> what the mistake that it names would give, or a list of that."""
 
 predict(
     "03.empty_batch",
@@ -132,7 +132,10 @@ def judge_l1(attempt: Any) -> None:
         prediction, target, valid = _depths(*size)
         errors = prediction - target
         mistakes = {
-            "errors above and below the truth cancel each other; an error has no sign.": mean_over_valid(errors, valid),
+            "errors above and below the truth cancel each other; an error has no sign.": [
+                mean_over_valid(errors, valid),
+                mean_over_valid(errors, valid).abs(),
+            ],
             "the errors are squared; the equation takes their absolute values.": mean_over_valid(errors**2, valid),
             **_wrong_means(errors.abs(), valid, _wrong_masks(prediction)),
         }
@@ -248,7 +251,7 @@ def judge_two_pictures(attempt: Any) -> None:
     expect(pixels == [10, 10], f"the pictures have {pixels[0]} and {pixels[1]} pixels; both should have ten.")
     each = [iou(matrix).nanmean().item() for matrix in pictures]
     mean, pooled = sum(each) / 2, iou(pictures[0] + pictures[1]).nanmean().item()
-    numbers = f"The mean over the pictures is {mean:.3f}, pooled it is {pooled:.3f}"
+    numbers = f"the mean over the pictures is {mean:.3f}, pooled it is {pooled:.3f}"
     expect(
         not torch.equal(pictures[0], pictures[1]),
         "the two pictures have the same matrix; then the two ways cannot differ.",
@@ -270,14 +273,14 @@ def judge_segmentation(attempt: Any) -> None:
     for classes, sizes in ((4, [(4, 4, 4)]), (7, [(2, 5, 9), (3, 4, 6), (1, 8, 3)])):
         batches = [_scores(classes, *size) for size in sizes]
         right = _fed(metrics.Segmentation(classes), batches)
-        _expect_metrics(attempt(classes), batches, right, _wrong_segmentations(batches, right))
+        _expect_metrics(lambda classes=classes: attempt(classes), batches, right, _wrong_segmentations(batches, right))
     # Three of the eight classes are never true, and their scores so low that they are never predicted.
     batches = [
         (F.pad(scores, (0, 0, 0, 0, 0, 3), value=-99.0), target)
         for scores, target in (_scores(5, *size) for size in SIZES)
     ]
     right = _fed(metrics.Segmentation(8), batches)
-    _expect_metrics(attempt(8), batches, right, _wrong_absences(right, occurring=5, classes=8))
+    _expect_metrics(lambda: attempt(8), batches, right, _wrong_absences(right, occurring=5, classes=8))
 
 
 @exercise(
@@ -294,7 +297,7 @@ def judge_depth(attempt: Any) -> None:
         depths = [_depths(*size) for size in sizes]
         batches = [(prediction.detach().abs() + 0.05, target) for prediction, target, _ in depths]
         right = _fed(metrics.Depth(), batches)
-        _expect_metrics(attempt(), batches, right, _wrong_depths(batches, right))
+        _expect_metrics(attempt, batches, right, _wrong_depths(batches, right))
 
 
 @exercise(
@@ -365,6 +368,8 @@ def _normals(frames: int, height: int, width: int) -> tuple[Tensor, Tensor]:
 
 def _expect_loss(attempt: Callable, given: tuple[Tensor, ...], right: Tensor, mistakes: Mistakes, other: str) -> None:
     """The attempt's scalar is the right one, and so is its gradient at the first of the given tensors."""
+    # First without gradients: a change in place is then what `call` notices, and not an error of autograd.
+    call(attempt, *(tensor.detach().clone() for tensor in given))
     loss = _scalar(call(attempt, *given))
     expect_value(loss, right, mistakes, other)
     expect(
@@ -505,8 +510,10 @@ def _wrong_cosines(prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 
 def _expect_counts(matrix: Tensor, right: Tensor, mistakes: Mistakes, valid: int) -> None:
+    if torch.equal(matrix.double(), right.double()):
+        mistakes = {}
     for hint, wrong in mistakes.items():
-        expect(torch.equal(matrix.double(), right.double()) or not is_close(matrix, wrong), hint)
+        expect(not any(is_close(matrix, each) for each in (wrong if isinstance(wrong, list) else [wrong])), hint)
     expect(
         int(matrix.sum()) == valid,
         f"the entries sum to {matrix.sum():.4g}; there are {valid} valid pixels, and each is one pair.",
@@ -529,9 +536,10 @@ def _wrong_matrices(prediction: Tensor, target: Tensor, classes: int) -> dict[st
         "the entries are shares of all pixels; they should be counts.": right / right.sum(),
         "the entries are shares of their row; they should be counts.": right / right.sum(dim=1, keepdim=True).clamp(1),
         "every pair is counted in both directions.": right + right.T,
-        "the matrix only says which pairs occur, not how often. Adding at an index that occurs twice adds once.": (
-            right > 0
-        ).double(),
+        "the matrix only says which pairs occur, not how often. Adding at an index that occurs twice adds once.": [
+            (matrix > 0).double()
+            for matrix in (right, confusion_matrix(prediction, target % classes, classes))  # void counted, or not
+        ],
     }
 
 
@@ -589,8 +597,9 @@ def _fed(metric: Any, batches: Batches) -> dict[str, float]:
     return metric.compute()
 
 
-def _expect_metrics(metric: Any, batches: Batches, right: Mapping[str, float], wrong: Wrong) -> None:
-    """Fed with the batches, the student's metric gives the right numbers."""
+def _expect_metrics(make: Callable[[], Any], batches: Batches, right: Mapping[str, float], wrong: Wrong) -> None:
+    """Fed with the batches, a metric that the student's class makes gives the right numbers."""
+    metric, other = make(), make()
     for prediction, target in batches:
         call(metric.update, prediction.detach(), target)
     found = call(metric.compute)
@@ -600,12 +609,23 @@ def _expect_metrics(metric: Any, batches: Batches, right: Mapping[str, float], w
     expect(
         not missing, f"compute's dict has no {', '.join(missing)}; it has {', '.join(map(str, found)) or 'nothing'}."
     )
+    values = {name: _finite_number(found[name], name, wrong[name]) for name in right}
+
+    def unchanged() -> bool:
+        again = call(metric.compute)
+        return again.keys() == found.keys() and all(is_close(float(again[name]), values[name]) for name in right)
+
+    stays = unchanged()
+    prediction, target = batches[0]
+    call(other.update, -prediction.detach(), target)
+    expect(
+        unchanged() or not stays,
+        "two metrics share their numbers: what one of them sees changes the result of the other. What belongs to one "
+        "metric is made in __init__.",
+    )
     for name, number in right.items():
-        value = _finite_number(found[name], name, wrong[name])
-        expect_value(value, number, wrong[name], f"{name} is not the one of all valid pixels together.")
-    again = call(metric.compute)
-    same = again.keys() == found.keys() and all(is_close(float(again[name]), float(found[name])) for name in right)
-    expect(same, "a second call of compute gives another result; it should only read what update has kept.")
+        expect_value(values[name], number, wrong[name], f"{name} is not the one of all valid pixels together.")
+    expect(stays, "a second call of compute gives another result; it should only read what update has kept.")
 
 
 def _finite_number(value: Any, name: str, mistakes: Mistakes) -> float:
@@ -752,18 +772,21 @@ def _expect_predictions(network: nn.Module, todo: list[tasks.Task], images: Tens
 
 
 def _expect_shared(network: nn.Module, todo: list[tasks.Task]) -> None:
-    """One encoder, run once; heads that are registered; no parameter too many."""
+    """One encoder and one decoder, each run once; heads that are registered; no parameter too many."""
     encoders = [module for module in network.modules() if isinstance(module, Encoder)]
     expect(len(encoders) < 2, f"there are {len(encoders)} encoders for {len(todo)} tasks; the tasks should share one.")
-    runs: list[None] = []
-    hooks = [encoder.register_forward_pre_hook(lambda *_: runs.append(None)) for encoder in encoders]
-    network(torch.rand(2, 3, 32, 40))
-    for hook in hooks:
-        hook.remove()
-    expect(
-        len(runs) < 2,
-        f"the encoder runs {len(runs)} times for one batch; the features are the same for all tasks, once is enough.",
-    )
+    for kind, what in ((Encoder, "encoder"), (Decoder, "decoder")):
+        runs: list[None] = []
+        parts = [module for module in network.modules() if isinstance(module, kind)]
+        hooks = [part.register_forward_pre_hook(lambda *_, runs=runs: runs.append(None)) for part in parts]
+        network(torch.rand(2, 3, 32, 40))
+        for hook in hooks:
+            hook.remove()
+        expect(
+            len(parts) > 1 or len(runs) < 2,
+            f"the {what} runs {len(runs)} times for one batch; the features are the same for all tasks, once is "
+            "enough.",
+        )
     own = SegNet(todo, width=1 / 32)
     found, wanted = count_parameters(network), count_parameters(own)
     shared = count_parameters(own.encoder) + count_parameters(own.decoder)

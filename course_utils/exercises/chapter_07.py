@@ -424,7 +424,7 @@ def own_share_between(mask: Tensor) -> float:
 
 @exercise(
     "07.share_between",
-    "how much of a mask's variance lies between channels",
+    "the variance between the channels",
     minutes=8,
     trains="splitting a variance into between and within, pooling over the right axes",
     own=lambda: own_share_between,
@@ -631,7 +631,7 @@ def own_intervene(run: Callable[[], Any], changes: Sequence[tuple[nn.Module, Cal
 )
 def judge_intervene(attempt: Any) -> None:
     expect_callable(attempt, ["run", "changes"])
-    kinds = (lambda mask: 1 - mask, lambda mask: 0.1 * mask, lambda mask: torch.ones_like(mask))
+    kinds = tuple(map(_change, (lambda mask: 1 - mask, lambda mask: 0.1 * mask, torch.ones_like)))
     for names, training in ((_NAMES[:1], False), (_NAMES[:2], False), (_NAMES, True)):
         network = _small_network(names).train(training)
         images = torch.rand(2, 3, 5, 7)
@@ -650,6 +650,19 @@ def judge_intervene(attempt: Any) -> None:
         lambda network, images: _run_changed(attempt, network, images, dict(zip(_NAMES[:2], kinds, strict=False))),
         "the changes are still in force",
     )
+
+
+def _change(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A change that says so where it is used as if it were a hook."""
+
+    def change(mask: Tensor, *more: Any) -> Tensor:
+        expect(
+            not more,
+            "a change was called with three arguments, as a hook is: layer, inputs, output. It gets the output alone.",
+        )
+        return function(mask)
+
+    return change
 
 
 def _run_changed(

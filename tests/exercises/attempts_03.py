@@ -80,6 +80,12 @@ def _(errors, valid):
     return errors.sum() / valid.sum().clamp(min=1)
 
 
+@wrong("03.mean_over_valid", "the errors themselves overwritten", "changed afterwards")
+def _(errors, valid):
+    errors[~valid] = 0
+    return errors.sum() / valid.sum().clamp(min=1)
+
+
 @right("03.mean_over_valid", "by index")
 def _(errors, valid):
     return errors[valid].sum() / max(int(valid.sum()), 1)
@@ -118,6 +124,11 @@ def _(prediction, target):
 @wrong("03.l1", "no absolute value", "no sign")
 def _(prediction, target):
     return mean_over_valid(prediction - target, target != 0)
+
+
+@wrong("03.l1", "absolute value of the mean", "no sign")
+def _(prediction, target):
+    return mean_over_valid(prediction - target, target != 0).abs()
 
 
 @wrong("03.l1", "squared", "squared")
@@ -370,6 +381,13 @@ def _(prediction, target, classes):
     matrix = torch.zeros(classes, classes, dtype=torch.int64)
     matrix[target[valid], prediction[valid]] += 1
     return matrix
+
+
+@wrong("03.confusion_matrix", "one index assignment, void included", "not how often")
+def _(prediction, target, classes):
+    counts = torch.zeros(classes, classes, dtype=torch.int64)
+    counts[target.flatten(), prediction.flatten()] += 1
+    return counts
 
 
 @wrong("03.confusion_matrix", "hits only", "only the hits")
@@ -770,6 +788,21 @@ class _(DepthBase):
         self.count = before + 1
 
 
+@wrong("03.Depth", "lists that belong to the class", "two metrics share their numbers")
+class _:
+    absolute, relative = [], []
+
+    def update(self, prediction, target):
+        valid = target != 0
+        error = (prediction - target)[valid].abs()
+        self.absolute.append(error)
+        self.relative.append(error / target[valid])
+
+    def compute(self):
+        absolute, relative = torch.cat(self.absolute), torch.cat(self.relative)
+        return {"absolute_error": absolute.mean().item(), "relative_error": relative.mean().item()}
+
+
 @right("03.Depth", "keeps every error")
 class _:
     def __init__(self):
@@ -822,10 +855,17 @@ class _(SplitBase):
         return {name: head(features) for name, head in zip(self.names, self.heads, strict=True)}
 
 
-@wrong("03.Split", "encoder and decoder run once per task", "runs 3 times")
+@wrong("03.Split", "encoder and decoder run once per task", "the encoder runs 3 times")
 class _(SplitBase):
     def forward(self, images):
         return {name: head(self.decoder(*self.encoder(images))) for name, head in self.heads.items()}
+
+
+@wrong("03.Split", "the decoder runs once per task", "the decoder runs 3 times")
+class _(SplitBase):
+    def forward(self, images):
+        encoded = self.encoder(images)
+        return {name: head(self.decoder(*encoded)) for name, head in self.heads.items()}
 
 
 @wrong("03.Split", "an encoder for each task", "3 encoders")

@@ -761,6 +761,16 @@ def _(run, changes):
     _run_with(lambda change: lambda layer, inputs, output: change(output), run, changes)
 
 
+@wrong("07.intervene", "changes taken for hooks", "as a hook is")
+def _(run, changes):
+    handles = [layer.register_forward_hook(change) for layer, change in changes]
+    try:
+        return run()
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @wrong("07.intervene", "one run for each change", "ran 2 times")
 def _(run, changes):
     for pair in changes:
